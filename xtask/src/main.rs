@@ -1,5 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! The project's own chores, run as `cargo xtask <name>`.
 
-fn main() {}
+mod build;
+mod lint;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Builds, checks and measures Enarx.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build everything in release mode and run `examples/hello` in an attested Keep
+    Hello,
+    /// Build the programs and the example workloads
+    Build {
+        /// Build without optimisation of the workspace's own crates
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Build the example workloads only
+    Examples,
+    /// Build what the tests need and run all tests
+    Test,
+    /// Check dependency direction, file headers and where unsafe code stands
+    Lint,
+    /// Check that the trusted crates build without an operating system and for WebAssembly
+    Portable,
+    /// Print the numbers that SPECIFICATION.md promises
+    Bench,
+}
+
+fn main() -> Result<()> {
+    let root = build::workspace_root()?;
+    match Cli::parse().chore {
+        Chore::Hello => run::hello(&root),
+        Chore::Build { debug } => {
+            build::examples(&root)?;
+            build::programs(&root, if debug { build::Profile::Dev } else { build::Profile::Release })
+        }
+        Chore::Examples => build::examples(&root),
+        Chore::Test => run::tests(&root),
+        Chore::Lint => lint::check(&root),
+        Chore::Portable => build::portable(&root),
+        Chore::Bench => run::bench(&root),
+    }
+}

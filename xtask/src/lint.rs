@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The rules of ARCHITECTURE.md that a machine can check: who may depend on whom, where unsafe code may stand, and
+//! that every source file says its licence and its purpose.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::cargo;
+
+const HEADER: &str = "// SPDX-License-Identifier: Apache-2.0\n";
+
+/// The only files that may contain unsafe code.
+const UNSAFE_ROOMS: &[&str] = &["tcb/shim/src/", "host/vmm/src/"];
+
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: &[&str] = &["common", "util", "utils", "shared", "types", "misc", "helpers"];
+
+/// What the crates below one folder must never depend on, and why.
+const FORBIDDEN: &[(&str, &[&str], &str)] = &[
+    ("tcb/", &["host/", "relying/", "xtask", "tests", "benches"], "the trusted base depends on itself alone"),
+    ("tcb/evidence", &["tcb/"], "evidence formats stand at the bottom"),
+    ("tcb/package", &["tcb/"], "a package knows neither sessions nor engines"),
+    ("tcb/runtime", &["tcb/"], "the runtime knows neither evidence nor sessions"),
+    ("tcb/verifier", &["tcb/session", "tcb/runtime", "tcb/keep", "tcb/shim"], "the verifier only judges"),
+    ("host/", &["relying/", "tcb/verifier"], "a host never decides about trust"),
+];
+
+/// Exceptions to [`FORBIDDEN`]: a folder and the one dependency it may have all the same.
+const GRANTED: &[(&str, &str)] = &[];
+
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let mut faults = Vec::new();
+    direction(root, &mut faults)?;
+    for file in sources(root)? {
+        source(root, &file, &mut faults)?;
+    }
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    if !faults.is_empty() {
+        bail!("{} fault(s) found", faults.len());
+    }
+    eprintln!("lint: dependency direction, unsafe code, headers and names are as ARCHITECTURE.md says");
+    Ok(())
+}
+
+/// Compares the normal (not test) dependencies of every crate with [`FORBIDDEN`].
+fn direction(root: &Path, faults: &mut Vec<String>) -> Result<()> {
+    let output = cargo(root)
+        .args(["tree", "--workspace", "--edges", "normal,build", "--all-features", "--depth", "1"])
+        .args(["--prefix", "depth", "--format", "|{p}"])
+        .output()
+        .context("could not run `cargo tree`")?;
+    let text = String::from_utf8(output.stdout).context("`cargo tree` did not print UTF-8")?;
+    if !output.status.success() {
+        bail!("`cargo tree` failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for (from, to) in edges(root, &text) {
+        for (folder, forbidden, why) in FORBIDDEN {
+            let applies = from.starts_with(folder);
+            let granted = GRANTED.contains(&(from.as_str(), to.as_str()));
+            if applies && !granted && from != to && forbidden.iter().any(|folder| to.starts_with(folder)) {
+                faults.push(format!("`{from}` depends on `{to}`: {why}"));
+            }
+        }
+        if to.starts_with("relying/") && !from.starts_with("relying/") && from != "tests" && from != "benches"
+        {
+            faults.push(format!("`{from}` depends on `{to}`: nothing stands above the relying party"));
+        }
+    }
+    Ok(())
+}
+
+/// Pairs of workspace folders (dependent, dependency) out of what `cargo tree` printed.
+fn edges(root: &Path, text: &str) -> Vec<(String, String)> {
+    let mut edges = Vec::new();
+    let mut from = None;
+    for line in text.lines() {
+        let Some((depth, package)) = line.split_once('|') else { continue };
+        let folder = package
+            .split_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .and_then(|(path, _)| Path::new(path).strip_prefix(root).ok())
+            .map(|path| path.to_string_lossy().into_owned());
+        match (depth, folder) {
+            ("0", folder) => from = folder,
+            (_, Some(to)) => edges.extend(from.clone().map(|from| (from, to))),
+            (_, None) => {}
+        }
+    }
+    edges
+}
+
+fn source(root: &Path, file: &Path, faults: &mut Vec<String>) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))?;
+    let name = file.strip_prefix(root).unwrap_or(file).to_string_lossy().into_owned();
+    if !text.starts_with(HEADER) {
+        faults.push(format!("`{name}` does not start with `{}`", HEADER.trim_end()));
+    }
+    if !text.contains("//!") {
+        faults.push(format!("`{name}` does not say in `//!` what it is for"));
+    }
+    let room = UNSAFE_ROOMS.iter().any(|room| name.starts_with(room));
+    for (number, line) in text.lines().enumerate() {
+        if !room && has_unsafe(line) {
+            faults.push(format!("`{name}:{}` has unsafe code outside its rooms", number + 1));
+        }
+    }
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if EMPTY_NAMES.contains(&stem.as_str()) {
+        faults.push(format!("`{name}` has a name that says nothing about what is inside"));
+    }
+    Ok(())
+}
+
+/// Whether a line of code (not of comment) uses the keyword.
+fn has_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    let keyword = concat!("uns", "afe");
+    ["{", "fn ", "impl ", "extern ", "trait ", "("].iter().any(|after| {
+        code.contains(&format!("{keyword} {after}")) || code.contains(&format!("{keyword}{after}"))
+    })
+}
+
+/// Every Rust file of the project, without what was built.
+fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kind = entry.file_type()?;
+            if kind.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(entry.path());
+            } else if kind.is_file() && name.ends_with(".rs") {
+                found.insert(entry.path(), ());
+            }
+        }
+    }
+    Ok(found.into_keys().collect())
+}
