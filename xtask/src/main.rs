@@ -6,6 +6,8 @@ mod build;
 mod lint;
 mod run;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -39,9 +41,19 @@ enum Chore {
     Bench,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match perform(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(chore: Chore) -> Result<()> {
     let root = build::workspace_root()?;
-    match Cli::parse().chore {
+    match chore {
         Chore::Hello => run::hello(&root),
         Chore::Build { debug } => {
             build::examples(&root)?;

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The command line: every command, option and help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use enarx_simulator::SimulatedPlatform;
+
+/// Run secrets on machines you do not trust.
+///
+/// Enarx puts a WebAssembly program into a Keep, a protected environment inside a CPU. The Keep first proves what it
+/// is; the proof is held against your trust policy; only then are the program and its data encrypted to it.
+#[derive(Debug, Parser)]
+#[command(name = "enarx", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  the workload's own, when it ran to its end
+  2    wrong usage, or an input that cannot be read
+  3    refused by the trust policy
+  4    the host or the Keep could not be reached or started, or was lost
+  130  interrupted by Ctrl-C
+  134  the workload trapped
+  137  the workload was stopped: a limit, or its owner";
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputOptions {
+    /// Print nothing but the workload's output and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+
+    /// How progress, results and errors are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people
+    Text,
+    /// One JSON object a line: progress and errors on standard error, lists on standard output
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workload in a Keep on this machine
+    Run(RunArgs),
+    /// Run a workload in a Keep on another machine
+    Deploy(DeployArgs),
+    /// Look after the Keeps you deployed
+    #[command(subcommand)]
+    Keep(KeepCommand),
+    /// Offer this machine to tenants
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Write and check trust policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Write a commented Enarx.toml
+    Init(InitArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete for
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder; it is made when it is not there
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+/// What is put into the Keep; the same for `run` and `deploy`.
+#[derive(Debug, Args)]
+pub(crate) struct WorkloadArgs {
+    /// A .wasm or .wat file, or a folder with an Enarx.toml
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) workload: PathBuf,
+
+    /// Arguments of the workload
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<String>,
+
+    /// The trust policy that the Keep's evidence must satisfy
+    ///
+    /// Without it the built-in policy is used: current AMD processors, nothing simulated. `enarx policy new` writes
+    /// one to start from.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Set an environment variable of the workload
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = environment)]
+    pub(crate) environment: Vec<(String, String)>,
+
+    /// Provision a folder into the Keep, at the same path or at GUEST; the folder itself is never written
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = folder)]
+    pub(crate) folders: Vec<Folder>,
+
+    /// Write files that the workload made or changed into this folder when it has ended
+    #[arg(long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Compile again instead of using the cache of compiled programs
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// A folder of this machine and the absolute path at which the workload sees a copy of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folder {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArgs,
+
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArgs,
+
+    /// The host, for example http://host.example:7070
+    #[arg(long = "to", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) to: String,
+
+    /// Leave the workload running and return; `enarx keep` looks after it
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) detach: bool,
+}
+
+/// How the host makes Keeps.
+#[derive(Debug, Args)]
+pub(crate) struct PlatformArgs {
+    /// The platform to simulate, for example amd/genoa or amd/milan@snp=8,microcode=115
+    ///
+    /// A simulated platform protects the host from the workload, not the workload from the host. It never passes a
+    /// policy that does not name its root.
+    #[arg(long, value_name = "PLATFORM", default_value = "amd/genoa")]
+    pub(crate) simulate: SimulatedPlatform,
+
+    /// Refuse to make a Keep when a layer of its sandbox is not available
+    #[arg(long)]
+    pub(crate) require_sandbox: bool,
+
+    /// The Keep program; by default enarx-keep beside enarx
+    #[arg(long, value_name = "FILE", env = "ENARX_KEEP", value_hint = ValueHint::FilePath)]
+    pub(crate) keep_program: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeepCommand {
+    /// List your Keeps
+    Ls,
+    /// Print what a Keep's workload has written so far
+    Logs {
+        /// The Keep: its name in `enarx keep ls`, or a unique beginning of it
+        keep: String,
+        /// Go on until the workload ends
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Ask a Keep for fresh evidence and hold it against a policy
+    Attest {
+        /// The Keep: its name in `enarx keep ls`, or a unique beginning of it
+        keep: String,
+        /// The trust policy; by default the one the Keep was deployed under
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        policy: Option<PathBuf>,
+    },
+    /// End a Keep and forget it
+    Stop {
+        /// The Keep: its name in `enarx keep ls`, or a unique beginning of it
+        keep: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    /// Make Keeps for tenants until interrupted
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
+    pub(crate) listen: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+
+    /// How many Keeps may exist at once
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) max_keeps: usize,
+
+    /// Certificate chain (PEM) for HTTPS; protects who talks to the host, the sessions inside protect themselves
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Write a commented trust policy
+    New {
+        /// Where to write it; standard output when absent
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Check a trust policy for mistakes and contradictions
+    Check {
+        /// The policy
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder of the workload
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+}
+
+fn environment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn folder(text: &str) -> Result<Folder, String> {
+    let (host, guest) = text.split_once("::").unwrap_or((text, ""));
+    if host.is_empty() {
+        return Err("give it as HOST or HOST::GUEST".to_owned());
+    }
+    let guest = if guest.is_empty() {
+        format!("/{}", host.trim_start_matches("./").trim_matches('/'))
+    } else {
+        guest.to_owned()
+    };
+    if !guest.starts_with('/') || guest.split('/').any(|part| part == "..") {
+        return Err(format!("the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"));
+    }
+    Ok(Folder { host: host.into(), guest })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_folder_is_seen_at_its_own_path_unless_told_otherwise() {
+        assert_eq!(folder("./data/in").unwrap().guest, "/data/in");
+        assert_eq!(folder("data::/x").unwrap(), Folder { host: "data".into(), guest: "/x".to_owned() });
+        assert!(folder("::/x").is_err());
+        assert!(folder("data::x").is_err());
+        assert!(folder("../data").is_err());
+    }
+
+    #[test]
+    fn an_environment_variable_needs_a_name() {
+        assert_eq!(environment("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+        assert!(environment("A").is_err());
+        assert!(environment("=b").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! How a command can fail, what its exit code is, and how it is told.
+
+use std::fmt::{self, Display};
+
+use enarx_verifier::Refusals;
+use serde_json::json;
+
+use crate::args::Format;
+
+/// Wrong usage, or an input that cannot be read.
+pub(crate) const USAGE: u8 = 2;
+/// Refused by the trust policy.
+pub(crate) const REFUSED: u8 = 3;
+/// The host or the Keep could not be reached or started, or was lost.
+pub(crate) const UNREACHABLE: u8 = 4;
+/// Interrupted by Ctrl-C: 128 + SIGINT, as shells count.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// The workload trapped: 128 + SIGABRT, as `wasmtime run` counts.
+pub(crate) const TRAPPED: u8 = 134;
+/// The workload was stopped by a limit or its owner: 128 + SIGKILL.
+pub(crate) const STOPPED: u8 = 137;
+
+/// Why a command ended without doing what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+    hint: Option<String>,
+    refusals: Option<Refusals>,
+}
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    fn new(code: u8, message: impl Display) -> Self {
+        Self { code, message: message.to_string(), hint: None, refusals: None }
+    }
+
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    pub(crate) fn unreachable(message: impl Display) -> Self {
+        Self::new(UNREACHABLE, message)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(INTERRUPTED, "interrupted; the Keep was ended and nothing is left behind")
+    }
+
+    pub(crate) fn refused(refusals: Refusals) -> Self {
+        let mut failure = Self::new(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
+        // One hint is enough to go on; the others are printed with their refusals.
+        failure.hint = refusals.iter().find_map(|refusal| refusal.hint.clone().map(Into::into));
+        failure.refusals = Some(refusals);
+        failure
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// Prints the failure on standard error.
+    pub(crate) fn print(&self, format: Format) {
+        match format {
+            Format::Json => eprintln!("{}", self.to_json()),
+            Format::Text => eprintln!("{self}"),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let refusals: Vec<_> = self.refusals.iter().flat_map(|refusals| refusals.iter()).collect();
+        json!({
+            "event": "error",
+            "exit_code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "refusals": refusals,
+        })
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.message)?;
+        if let Some(refusals) = &self.refusals {
+            for refusal in refusals.iter() {
+                write!(f, "\n  {refusal}")?;
+            }
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Turns an operational error into a [`Failure`] together with its chain of causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many libraries repeat the cause in their own message.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

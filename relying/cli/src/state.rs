@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What `enarx` keeps on the tenant's machine: the owner key, the simulator's state, and a record of every Keep that
+//! was left running.
+
+use std::env;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use enarx_session::OwnerKey;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, Outcome};
+
+const OWNER_KEY_FILE: &str = "owner.key";
+const KEEPS_FOLDER: &str = "keeps";
+const SIMULATOR_FOLDER: &str = "simulator";
+/// A record is a page of text; anything larger was not written by us.
+const MAX_RECORD: u64 = 64 * 1024;
+
+/// The folder of all lasting state, readable by its user alone.
+pub(crate) struct State {
+    folder: PathBuf,
+}
+
+/// A Keep that runs without us, and what is needed to look after it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeepRecord {
+    /// The Keep's identity key, in hexadecimal: its name
+    pub(crate) keep: String,
+    /// The host's address
+    pub(crate) host: String,
+    /// The host's name for the Keep
+    pub(crate) host_id: String,
+    /// What was deployed, as the tenant called it
+    pub(crate) workload: String,
+    /// SHA-256 digest of the workload, in hexadecimal
+    pub(crate) workload_digest: String,
+    /// The trust policy it was accepted under, word for word
+    pub(crate) policy: String,
+    /// Whether the platform was a simulated one
+    pub(crate) simulated: bool,
+    /// When it was deployed, seconds since 1970
+    pub(crate) deployed_at: u64,
+}
+
+impl State {
+    /// Opens the state folder: `$ENARX_STATE_DIR`, else `enarx` in the user's state folder.
+    pub(crate) fn open() -> Outcome<Self> {
+        let folder = user_folder("ENARX_STATE_DIR", "XDG_STATE_HOME", ".local/state")?;
+        private_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn simulator_folder(&self) -> PathBuf {
+        self.folder.join(SIMULATOR_FOLDER)
+    }
+
+    /// The owner key; made on first use.
+    pub(crate) fn owner_key(&self) -> Outcome<OwnerKey> {
+        let path = self.folder.join(OWNER_KEY_FILE);
+        let seed = match read_seed(&path)? {
+            Some(seed) => seed,
+            None => make_seed(&path)?,
+        };
+        Ok(OwnerKey::from_seed(&seed))
+    }
+
+    pub(crate) fn remember(&self, record: &KeepRecord) -> Outcome<()> {
+        let folder = self.folder.join(KEEPS_FOLDER);
+        private_folder(&folder)?;
+        let text = serde_json::to_vec_pretty(record).map_err(Failure::usage)?;
+        write_private(&folder.join(format!("{}.json", record.keep)), &text)
+            .map_err(|error| Failure::usage(format!("could not record the Keep in {}: {error}", folder.display())))
+    }
+
+    pub(crate) fn forget(&self, record: &KeepRecord) -> Outcome<()> {
+        let path = self.folder.join(KEEPS_FOLDER).join(format!("{}.json", record.keep));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Failure::usage(format!("could not remove {}: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All recorded Keeps, oldest first.
+    pub(crate) fn keeps(&self) -> Outcome<Vec<KeepRecord>> {
+        let folder = self.folder.join(KEEPS_FOLDER);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Failure::usage(format!("could not list {}: {error}", folder.display()))),
+        };
+        let mut records = Vec::new();
+        for entry in entries.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "json")) {
+            records.push(read_record(&entry.path())?);
+        }
+        records.sort_by(|a, b| (a.deployed_at, &a.keep).cmp(&(b.deployed_at, &b.keep)));
+        Ok(records)
+    }
+
+    /// The one Keep whose name begins with `name`.
+    pub(crate) fn find(&self, name: &str) -> Outcome<KeepRecord> {
+        let mut matching = self.keeps()?.into_iter().filter(|record| record.keep.starts_with(name));
+        match (matching.next(), matching.next()) {
+            (Some(record), None) => Ok(record),
+            (None, _) => Err(Failure::usage(format!("no Keep of yours is called `{name}`"))
+                .hint("`enarx keep ls` lists the Keeps that were deployed from here")),
+            (Some(_), Some(_)) => Err(Failure::usage(format!("more than one Keep begins with `{name}`"))
+                .hint("give more of its name; `enarx keep ls` lists them")),
+        }
+    }
+}
+
+/// The folder of what can be made again: compiled programs.
+pub(crate) fn cache_folder() -> Outcome<PathBuf> {
+    user_folder("ENARX_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+}
+
+fn user_folder(own: &str, standard: &str, below_home: &str) -> Outcome<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(path) = env::var_os(own) {
+        return std::path::absolute(PathBuf::from(path)).map_err(|error| Failure::usage(format!("{own}: {error}")));
+    }
+    absolute(standard)
+        .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
+        .map(|path| path.join("enarx"))
+        .ok_or_else(|| Failure::usage("there is no home folder").hint(format!("set {own} to a folder")))
+}
+
+fn private_folder(path: &Path) -> Outcome<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Failure::usage(format!("could not make the folder {}: {error}", path.display())))
+}
+
+fn read_seed(path: &Path) -> Outcome<Option<Zeroizing<[u8; 32]>>> {
+    let mut text = Zeroizing::new(String::new());
+    match OpenOptions::new().read(true).open(path) {
+        Ok(file) => file.take(MAX_RECORD).read_to_string(&mut text),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| Failure::usage(format!("could not read the owner key {}: {error}", path.display())))?;
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| {
+        Failure::usage(format!("{} is not an owner key: 64 hexadecimal digits were expected", path.display()))
+            .hint("restore it from a backup; without it the Keeps it owns can no longer be reached")
+    })?;
+    Ok(Some(seed))
+}
+
+fn make_seed(path: &Path) -> Outcome<Zeroizing<[u8; 32]>> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice())
+        .map_err(|error| Failure::usage(format!("the system gave no randomness: {error}")))?;
+    let text = Zeroizing::new(hex::encode(seed.as_slice()));
+    let temporary = temporary_beside(path);
+    let written = write_new(&temporary, text.as_bytes())
+        // A link instead of a rename: of two first uses at once, one key wins and both use it.
+        .and_then(|()| fs::hard_link(&temporary, path));
+    // Its absence is what we want.
+    let _ = fs::remove_file(&temporary);
+    match written {
+        Ok(()) => Ok(seed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            read_seed(path)?.ok_or_else(|| Failure::usage(format!("{} vanished", path.display())))
+        }
+        Err(error) => Err(Failure::usage(format!("could not write the owner key {}: {error}", path.display()))),
+    }
+}
+
+fn read_record(path: &Path) -> Outcome<KeepRecord> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_RECORD).read_to_end(&mut bytes))
+        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::usage(format!("{} is not the record of a Keep: {error}", path.display()))
+            .hint("move the file away to go on without it")
+    })
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.new", std::process::id()))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Replaces a file as a whole, readable by its user alone.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = temporary_beside(path);
+    write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        // Nothing half written stays behind.
+        let _ = fs::remove_file(&temporary);
+    })
+}
