@@ -15,4 +15,6 @@ extern crate std;
 #[cfg(target_os = "none")]
 use sha2_0_10 as _;
 
+pub mod clock;
 pub mod engine;
+pub mod run;
