@@ -1,4 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! Evidence formats of trusted execution environments: parsers, encoders, claims.
+//!
+//! Everything in here is bytes that somebody else chose: a host hands over evidence together with the
+//! endorsements it collected, and nothing about either is believed before `enarx-verifier` has verified it.
+//! This crate therefore only answers "what do these bytes say?" and never "is it true?". It parses without
+//! panics, without allocations of a size that the input chooses beyond stated limits, and refuses what a
+//! specification reserves, so that one meaning has one encoding: `parse(encode(x)) == x` and, for what parses,
+//! `encode(parse(bytes)) == bytes`.
+//!
+//! - [`Bundle`]: what travels from a host to a relying party, for every format;
+//! - [`snp`]: AMD SEV-SNP attestation reports, TCB versions, certificate extensions, certificate table;
 #![no_std]
+
+extern crate alloc;
+
+mod bundle;
+mod cursor;
+mod error;
+pub mod snp;
+
+pub use bundle::{Bundle, Endorsements, Evidence, Format};
+pub use error::{Fault, ParseError};
