@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! Decides whether evidence is to be trusted: a pure function without clock, network or disk.
 #![no_std]
+
+extern crate alloc;
+
+pub mod policy;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The canonical encoding of a policy, whose SHA-256 is the policy's digest.
+//!
+//! It is a sequence of fields. A field is its name and its value, each preceded by its length as
+//! 32 bits, big-endian. First comes the field `enarx trust policy` with the language version, then the
+//! fields below in the order of [`encode`]. A list is the field of its name with the number of its items as
+//! 64 bits, big-endian, followed by the fields of each item. Words and texts are UTF-8, numbers below
+//! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
+//! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
+//! difference, everything else does.
+
+use alloc::string::String;
+
+use sha2::{Digest, Sha256};
+
+use super::Policy;
+use super::model::{Matcher, Measurement, SimulatedRoot, Vocabulary};
+
+/// The SHA-256 of the canonical encoding.
+pub(super) fn digest(policy: &Policy) -> [u8; 32] {
+    let mut fields = Fields(Sha256::new());
+    encode(policy, &mut fields);
+    fields.0.finalize().into()
+}
+
+fn encode(policy: &Policy, fields: &mut Fields) {
+    fields.field("enarx trust policy", &[super::LANGUAGE_VERSION]);
+    fields.list("measurements", policy.measurements.len());
+    for measurement in &policy.measurements {
+        match measurement {
+            Measurement::Reference(name) => fields.field("reference", name.as_bytes()),
+            Measurement::Sha384(digest) => fields.field("sha384", digest),
+        }
+    }
+    fields.list("simulated roots", policy.simulated_roots.len());
+    for root in &policy.simulated_roots {
+        match root {
+            SimulatedRoot::Named(name) => fields.field("named", name.as_bytes()),
+            SimulatedRoot::Sha256(digest) => fields.field("sha256", digest),
+        }
+    }
+    fields.list("allow", policy.allow.len());
+    for rule in policy.allow.values() {
+        fields.rule(&rule.id, rule.reason.as_ref(), &rule.platforms);
+        fields.word("minimum tcb", rule.minimum_tcb);
+    }
+    fields.list("deny", policy.deny.len());
+    for rule in policy.deny.values() {
+        fields.rule(&rule.id, rule.reason.as_ref(), &rule.platforms);
+    }
+    fields.list("minimum tcb", policy.minimum_tcb.len());
+    for (&product, floor) in &policy.minimum_tcb {
+        fields.word("product", product);
+        fields.field("fmc", floor.fmc.as_slice());
+        fields.field("components", &[floor.bootloader, floor.tee, floor.snp, floor.microcode]);
+    }
+    fields.word("debug", policy.guest.debug);
+    fields.word("migration", policy.guest.migration);
+    fields.list("vmpl", policy.guest.vmpl.len());
+    for &level in &policy.guest.vmpl {
+        fields.field("level", &[level]);
+    }
+    fields.word("vlek", policy.guest.vlek);
+    fields.word("smt", policy.guest.smt);
+    fields.word("crl", policy.crl);
+}
+
+struct Fields(Sha256);
+
+impl Fields {
+    fn field(&mut self, name: &str, value: &[u8]) {
+        for part in [name.as_bytes(), value] {
+            // A policy is at most 1 MiB long, and so is each of its parts.
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            self.0.update(length.to_be_bytes());
+            self.0.update(part);
+        }
+    }
+
+    fn list(&mut self, name: &str, items: usize) {
+        self.field(name, &(items as u64).to_be_bytes());
+    }
+
+    fn word<T: Vocabulary>(&mut self, name: &str, word: T) {
+        self.field(name, word.name().as_bytes());
+    }
+
+    fn rule(&mut self, id: &str, reason: Option<&String>, platforms: &Matcher) {
+        self.field("id", id.as_bytes());
+        self.field("reason", reason.map_or(&[], |reason| reason.as_bytes()));
+        self.word("vendor", platforms.vendor);
+        self.field("tee", platforms.tee.map_or(&[], |tee| tee.name().as_bytes()));
+        // "Any product" and "these products, which happen to be all that are known" are different rules.
+        self.field("products", if platforms.products.is_some() { b"listed" } else { b"any" });
+        self.list("products", platforms.products.iter().flatten().count());
+        for &product in platforms.products.iter().flatten() {
+            self.word("product", product);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The trust policy: which platforms a relying party trusts with its workloads.
+//!
+//! A policy is a TOML file in which everything that is not accepted is refused. [`Policy::parse`] reads it
+//! and refuses what cannot be meant: unknown keys, wrong types, contradictions, rules without effect. So a
+//! [`Policy`] in hand is one that can be evaluated, and its fields cannot be changed afterwards.
+//!
+//! ```toml
+//! version = 1
+//!
+//! [keep]
+//! measurements = ["release"]             # names of reference values, or "sha384:<96 hex digits>"
+//!
+//! [[allow]]                              # at least one; what no rule allows is refused
+//! id = "amd"
+//! vendor = "amd"
+//! tee = "sev-snp"
+//! products = ["milan", "genoa"]          # absent: every product of that vendor and TEE
+//! minimum_tcb = "checked"                # or "not-checked"
+//!
+//! [[deny]]                               # overrides every allow
+//! id = "no-milan"
+//! vendor = "amd"
+//! products = ["milan"]
+//! reason = "..."
+//!
+//! [minimum_tcb.genoa]                    # for every product that is allowed and checked
+//! bootloader = 10
+//! tee = 0
+//! snp = 27
+//! microcode = 84
+//!
+//! [simulated]                            # absent: simulated platforms are refused
+//! accept = true
+//! roots = ["local"]                      # names of trust anchors, or "sha256:<64 hex digits>"
+//!
+//! [guest]                                # these are the defaults
+//! debug = "refuse"
+//! migration = "refuse"
+//! vmpl = [0]
+//! vlek = "refuse"
+//! smt = "accept"
+//!
+//! [collateral]
+//! crl = "required"                       # or "absent-accepted"
+//! ```
+
+mod analysis;
+mod canonical;
+mod error;
+mod model;
+mod parse;
+mod reader;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+
+use enarx_evidence::snp::TcbVersion;
+
+pub use error::PolicyError;
+pub use model::{
+    AllowRule, Crl, DenyRule, Guest, Matcher, Measurement, MinimumTcb, Product, SimulatedRoot, Switch, Tee,
+    Vendor, Vocabulary,
+};
+
+/// Longest policy that is read.
+pub const MAX_POLICY_BYTES: usize = 1 << 20;
+
+/// The version of the policy language that this crate reads.
+pub const LANGUAGE_VERSION: u8 = 1;
+
+/// A trust policy that was read and found free of contradictions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    measurements: BTreeSet<Measurement>,
+    simulated_roots: BTreeSet<SimulatedRoot>,
+    allow: BTreeMap<String, AllowRule>,
+    deny: BTreeMap<String, DenyRule>,
+    minimum_tcb: BTreeMap<Product, TcbVersion>,
+    guest: Guest,
+    crl: Crl,
+}
+
+/// A commented policy to start from: current AMD platforms, nothing simulated.
+pub fn template() -> &'static str {
+    include_str!("template.toml")
+}
+
+impl Policy {
+    /// Reads a policy from TOML.
+    pub fn parse(toml: &str) -> Result<Self, PolicyError> {
+        parse::parse(toml)
+    }
+
+    /// The policy that accepts nothing.
+    pub fn closed() -> Self {
+        Self {
+            measurements: BTreeSet::new(),
+            simulated_roots: BTreeSet::new(),
+            allow: BTreeMap::new(),
+            deny: BTreeMap::new(),
+            minimum_tcb: BTreeMap::new(),
+            guest: Guest::default(),
+            crl: Crl::Required,
+        }
+    }
+
+    /// What identifies the policy: SHA-256 of its canonical encoding, which is independent of comments,
+    /// formatting, order of rules, and of whether defaults are written out.
+    ///
+    /// The encoding is described in `tcb/verifier/src/policy/canonical.rs`.
+    pub fn digest(&self) -> [u8; 32] {
+        canonical::digest(self)
+    }
+
+    /// The measurements of Keeps that are accepted; empty accepts none.
+    pub fn measurements(&self) -> &BTreeSet<Measurement> {
+        &self.measurements
+    }
+
+    /// The roots of simulated platforms that are accepted; empty accepts none.
+    pub fn simulated_roots(&self) -> &BTreeSet<SimulatedRoot> {
+        &self.simulated_roots
+    }
+
+    /// The rules of which at least one must match, in the order of their ids.
+    pub fn allow_rules(&self) -> impl Iterator<Item = &AllowRule> {
+        self.allow.values()
+    }
+
+    /// The rules of which none may match, in the order of their ids.
+    pub fn deny_rules(&self) -> impl Iterator<Item = &DenyRule> {
+        self.deny.values()
+    }
+
+    /// The rules that allow a product with this TEE.
+    pub fn allowing(&self, tee: Tee, product: Product) -> impl Iterator<Item = &AllowRule> {
+        self.allow_rules().filter(move |rule| rule.platforms.matches(tee, product))
+    }
+
+    /// The rules that deny a product with this TEE.
+    pub fn denying(&self, tee: Tee, product: Product) -> impl Iterator<Item = &DenyRule> {
+        self.deny_rules().filter(move |rule| rule.platforms.matches(tee, product))
+    }
+
+    /// The least security patch levels of a product: an FMC level exactly if the product has one. Every product that is allowed and checked, and not denied, has one.
+    pub fn minimum_tcb(&self, product: Product) -> Option<&TcbVersion> {
+        self.minimum_tcb.get(&product)
+    }
+
+    /// What is asked of the guest.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    /// What is asked of certificate revocation lists.
+    pub fn crl(&self) -> Crl {
+        self.crl
+    }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a trust policy says, once it was read and found free of contradictions.
+//!
+//! Every switch is an enumeration whose variant names what is given up: there is no field that means
+//! "not checked" by being absent.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+
+use enarx_evidence::snp;
+
+/// A closed vocabulary: the words that a policy may use in one place.
+pub trait Vocabulary: Copy + Eq + 'static {
+    /// Every word, in the order of their meaning.
+    const ALL: &'static [Self];
+
+    /// The word as it stands in a policy.
+    fn name(self) -> &'static str;
+}
+
+macro_rules! vocabulary {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type { $($(#[$variant_doc])* $variant),+ }
+
+        impl Vocabulary for $type {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
+        impl core::fmt::Display for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// Who makes the CPU and holds the root of its endorsements.
+    Vendor {
+        /// Advanced Micro Devices.
+        Amd = "amd",
+    }
+}
+
+vocabulary! {
+    /// A kind of trusted execution environment.
+    Tee {
+        /// AMD Secure Encrypted Virtualization with Secure Nested Paging.
+        SevSnp = "sev-snp",
+    }
+}
+
+vocabulary! {
+    /// A product family of a vendor, as far as evidence tells it.
+    ///
+    /// Evidence that cannot tell two products apart (SEV-SNP reports of version 2 say only which
+    /// hierarchy of keys signed them) counts as both: it is denied when either is denied and has
+    /// to reach the minimum of both.
+    Product {
+        /// EPYC 7003: family 19h, models 0x00 to 0x0f.
+        Milan = "milan",
+        /// EPYC 9004: family 19h, models 0x10 to 0x1f.
+        Genoa = "genoa",
+        /// EPYC 8004 and 97x4 (Siena and Bergamo, alike to CPUID): family 19h, models 0xa0 to 0xaf.
+        /// Endorsed by the keys of Genoa, with microcode levels of its own.
+        Siena = "siena",
+        /// EPYC 9005: family 1Ah, models 0x00 to 0x11.
+        Turin = "turin",
+    }
+}
+
+vocabulary! {
+    /// Whether a property of a guest or platform is acceptable.
+    Switch {
+        /// Evidence with this property is refused.
+        Refuse = "refuse",
+        /// Evidence with this property is acceptable.
+        Accept = "accept",
+    }
+}
+
+vocabulary! {
+    /// Whether the products that a rule allows must reach the minimum TCB.
+    MinimumTcb {
+        /// The minimum of the product applies; the policy must state one.
+        Checked = "checked",
+        /// Any TCB is acceptable, however old and vulnerable.
+        NotChecked = "not-checked",
+    }
+}
+
+vocabulary! {
+    /// What is asked of certificate revocation lists.
+    Crl {
+        /// A missing or expired list refuses.
+        Required = "required",
+        /// Without a list, revocation is not checked. A list that is there is checked.
+        AbsentAccepted = "absent-accepted",
+    }
+}
+
+impl Product {
+    /// The vendor that makes the product.
+    pub fn vendor(self) -> Vendor {
+        match self {
+            Self::Milan | Self::Genoa | Self::Siena | Self::Turin => Vendor::Amd,
+        }
+    }
+
+    /// Whether the product has this kind of TEE.
+    pub fn has(self, tee: Tee) -> bool {
+        match self {
+            Self::Milan | Self::Genoa | Self::Siena | Self::Turin => tee == Tee::SevSnp,
+        }
+    }
+
+    /// Whether its TCB has a separate level for the first mutable code (SEV-SNP ABI, section 2.2).
+    pub fn has_fmc(self) -> bool {
+        self == Self::Turin
+    }
+}
+
+impl From<snp::Product> for Product {
+    fn from(product: snp::Product) -> Self {
+        match product {
+            snp::Product::Milan => Self::Milan,
+            snp::Product::Genoa => Self::Genoa,
+            snp::Product::Siena => Self::Siena,
+            snp::Product::Turin => Self::Turin,
+        }
+    }
+}
+
+/// The platforms that a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Matcher {
+    /// Platforms of this vendor ...
+    pub vendor: Vendor,
+    /// ... with this kind of TEE (`None`: with any) ...
+    pub tee: Option<Tee>,
+    /// ... that are one of these products (`None`: any product).
+    pub products: Option<BTreeSet<Product>>,
+}
+
+impl Matcher {
+    /// Whether the rule is about this product with this TEE.
+    pub fn matches(&self, tee: Tee, product: Product) -> bool {
+        self.vendor == product.vendor()
+            && product.has(tee)
+            && self.tee.is_none_or(|only| only == tee)
+            && self.products.as_ref().is_none_or(|only| only.contains(&product))
+    }
+
+    /// Every product and TEE that the rule is about.
+    pub fn platforms(&self) -> impl Iterator<Item = (Tee, Product)> {
+        Tee::ALL
+            .iter()
+            .flat_map(|&tee| Product::ALL.iter().map(move |&product| (tee, product)))
+            .filter(|&(tee, product)| self.matches(tee, product))
+    }
+}
+
+/// A rule that makes platforms acceptable, if nothing else speaks against them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowRule {
+    /// Its name in results and refusals, unique in the policy.
+    pub id: String,
+    /// The platforms it is about.
+    pub platforms: Matcher,
+    /// Whether they must reach the minimum TCB of their product.
+    pub minimum_tcb: MinimumTcb,
+    /// Why it is there.
+    pub reason: Option<String>,
+}
+
+/// A rule that refuses platforms whatever else speaks for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DenyRule {
+    /// Its name in refusals, unique in the policy.
+    pub id: String,
+    /// The platforms it is about.
+    pub platforms: Matcher,
+    /// Why it is there.
+    pub reason: Option<String>,
+}
+
+/// What is asked of the guest that the evidence is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The host may read the guest's memory through the debug interface.
+    pub debug: Switch,
+    /// A migration agent may move the guest to another machine.
+    pub migration: Switch,
+    /// Acceptable privilege levels of the code that asked for the evidence; never empty.
+    pub vmpl: BTreeSet<u8>,
+    /// The report is signed with a key that AMD lends to a cloud provider, not with the chip's own.
+    pub vlek: Switch,
+    /// Simultaneous multi-threading is allowed to the guest.
+    pub smt: Switch,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            debug: Switch::Refuse,
+            migration: Switch::Refuse,
+            vmpl: BTreeSet::from([0]),
+            vlek: Switch::Refuse,
+            smt: Switch::Accept,
+        }
+    }
+}
+
+/// An acceptable measurement of a Keep.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measurement {
+    /// The reference value of this name, which the relying party supplies.
+    Reference(String),
+    /// Exactly this SHA-384 measurement.
+    Sha384([u8; 48]),
+}
+
+/// A root of simulated platforms that the policy accepts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SimulatedRoot {
+    /// The trust anchor that the relying party supplies under this name.
+    Named(String),
+    /// The root whose subject public key info has this SHA-256.
+    Sha256([u8; 32]),
+}

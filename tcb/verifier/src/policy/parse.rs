@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! From TOML to a [`Policy`].
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+use enarx_evidence::snp::TcbVersion;
+use toml::de::DeTable;
+
+use super::analysis::{self, Placed};
+use super::error::PolicyError;
+use super::model::{
+    AllowRule, Crl, DenyRule, Guest, Matcher, Measurement, MinimumTcb, Product, SimulatedRoot, Switch, Tee,
+    Vendor, Vocabulary,
+};
+use super::reader::{At, Table, all_words};
+use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
+
+/// The highest virtual machine privilege level (AMD APM volume 2, section 15.36.7: levels 0 to 3).
+const MAX_VMPL: u8 = 3;
+
+const ROOT_KEYS: &[&str] =
+    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "collateral"];
+
+pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+    if text.len() > MAX_POLICY_BYTES {
+        let message = format!("the policy has {} bytes, more than {MAX_POLICY_BYTES}", text.len());
+        return Err(PolicyError::at(text, 0, message));
+    }
+    let document = DeTable::parse(text)
+        .map_err(|error| PolicyError::at(text, error.span().map_or(0, |span| span.start), error.message()))?;
+    let root = Table::root(text, document.get_ref(), ROOT_KEYS)?;
+    version(&root)?;
+    let measurements = measurements(&root)?;
+    let simulated_roots = simulated_roots(&root)?;
+    let allow = root.sections("allow", ALLOW_KEYS)?;
+    let allow = allow.iter().map(allow_rule).collect::<Result<Vec<_>, _>>()?;
+    let deny = root.sections("deny", DENY_KEYS)?;
+    let deny = deny.iter().map(deny_rule).collect::<Result<Vec<_>, _>>()?;
+    let minimum_tcb = minimum_tcb(&root)?;
+    analysis::check(&root, &allow, &deny, &minimum_tcb)?;
+    Ok(Policy {
+        measurements,
+        simulated_roots,
+        allow: allow.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
+        deny: deny.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
+        minimum_tcb,
+        guest: guest(&root)?,
+        crl: crl(&root)?,
+    })
+}
+
+fn version(root: &Table<'_>) -> Result<(), PolicyError> {
+    let hint = format!("write `version = {LANGUAGE_VERSION}` at the top");
+    match root.number("version", u8::MAX)? {
+        Some(LANGUAGE_VERSION) => Ok(()),
+        None => Err(root.missing("version").hint(hint)),
+        Some(other) => {
+            let message = format!("version {other} of the policy language is not known");
+            Err(root.error(root.offset_of("version"), message).hint(hint))
+        }
+    }
+}
+
+fn measurements(root: &Table<'_>) -> Result<BTreeSet<Measurement>, PolicyError> {
+    let hint =
+        "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
+    let keep = root.section("keep", &["measurements"])?.ok_or_else(|| root.missing("keep").hint(hint))?;
+    let texts = keep.texts("measurements")?.ok_or_else(|| keep.missing("measurements").hint(hint))?;
+    distinct(&keep, &texts, |text| {
+        Ok(match text.value.strip_prefix("sha384:") {
+            Some(digits) => Measurement::Sha384(digest(&keep, text, digits)?),
+            None => Measurement::Reference(name(&keep, text)?.to_owned()),
+        })
+    })
+}
+
+fn simulated_roots(root: &Table<'_>) -> Result<BTreeSet<SimulatedRoot>, PolicyError> {
+    let Some(simulated) = root.section("simulated", &["accept", "roots"])? else {
+        return Ok(BTreeSet::new());
+    };
+    let accept = simulated.boolean("accept")?.ok_or_else(|| simulated.missing("accept"))?;
+    let texts = simulated.texts("roots")?.unwrap_or_default();
+    match (accept, texts.is_empty()) {
+        (true, true) => Err(simulated
+            .error(simulated.offset_of("roots"), "simulated platforms are accepted, but `roots` names none")
+            .hint("name the root to accept, such as `roots = [\"local\"]`")),
+        (false, false) => Err(simulated
+            .error(simulated.offset_of("accept"), "`roots` are named, but simulated platforms are refused")
+            .hint("write `accept = true`, or remove `roots`")),
+        _ => distinct(&simulated, &texts, |text| {
+            Ok(match text.value.strip_prefix("sha256:") {
+                Some(digits) => SimulatedRoot::Sha256(digest(&simulated, text, digits)?),
+                None => SimulatedRoot::Named(name(&simulated, text)?.to_owned()),
+            })
+        }),
+    }
+}
+
+const ALLOW_KEYS: &[&str] = &["id", "vendor", "tee", "products", "minimum_tcb", "reason"];
+
+fn allow_rule(table: &Table<'_>) -> Result<Placed<AllowRule>, PolicyError> {
+    let id = id(table)?;
+    let platforms = matcher(table)?;
+    if platforms.tee.is_none() {
+        let hint = format!("write one of {} as `tee`", all_words::<Tee>());
+        return Err(table.missing("tee").hint(hint));
+    }
+    let minimum_tcb = table.word("minimum_tcb")?.unwrap_or(MinimumTcb::Checked);
+    let rule = AllowRule { id: id.value.to_owned(), platforms, minimum_tcb, reason: reason(table)? };
+    Ok(Placed { rule, offset: table.offset, id_offset: id.offset })
+}
+
+const DENY_KEYS: &[&str] = &["id", "vendor", "tee", "products", "reason"];
+
+fn deny_rule(table: &Table<'_>) -> Result<Placed<DenyRule>, PolicyError> {
+    let id = id(table)?;
+    let rule = DenyRule { id: id.value.to_owned(), platforms: matcher(table)?, reason: reason(table)? };
+    Ok(Placed { rule, offset: table.offset, id_offset: id.offset })
+}
+
+fn id<'d>(table: &Table<'d>) -> Result<At<&'d str>, PolicyError> {
+    let id = table.text("id")?.ok_or_else(|| {
+        table.missing("id").hint("refusals name the rule that decided: write a short name as `id`")
+    })?;
+    name(table, id)?;
+    Ok(id)
+}
+
+fn reason(table: &Table<'_>) -> Result<Option<alloc::string::String>, PolicyError> {
+    Ok(table.text("reason")?.map(|reason| reason.value.to_owned()))
+}
+
+fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
+    let vendor: Vendor = table.word("vendor")?.ok_or_else(|| {
+        table.missing("vendor").hint(format!("write one of {} as `vendor`", all_words::<Vendor>()))
+    })?;
+    let tee: Option<Tee> = table.word("tee")?;
+    let products: Option<Vec<Product>> = table.words("products")?;
+    if products.as_ref().is_some_and(Vec::is_empty) {
+        return Err(table
+            .error(table.offset_of("products"), "`products` is empty, so the rule can never match")
+            .hint("name the products, or remove `products` to mean every one of the vendor and TEE"));
+    }
+    Ok(Matcher { vendor, tee, products: products.map(BTreeSet::from_iter) })
+}
+
+fn minimum_tcb(root: &Table<'_>) -> Result<BTreeMap<Product, TcbVersion>, PolicyError> {
+    let all: Vec<&str> = Product::ALL.iter().map(|product| product.name()).collect();
+    let Some(table) = root.section("minimum_tcb", &all)? else { return Ok(BTreeMap::new()) };
+    let floor = |&product: &Product| Ok(floor(&table, product)?.map(|floor| (product, floor)));
+    Product::ALL.iter().map(floor).filter_map(Result::transpose).collect()
+}
+
+fn floor(table: &Table<'_>, product: Product) -> Result<Option<TcbVersion>, PolicyError> {
+    const KEYS: &[&str] = &["bootloader", "tee", "snp", "microcode", "fmc"];
+    let known = if product.has_fmc() { KEYS } else { KEYS.split_last().map_or(KEYS, |(_, most)| most) };
+    let Some(levels) = table.section(product.name(), known)? else { return Ok(None) };
+    let level = |key| {
+        levels.number(key, u8::MAX)?.ok_or_else(|| {
+            levels.missing(key).hint(format!("write `{key} = 0` if any level of it is acceptable"))
+        })
+    };
+    Ok(Some(TcbVersion {
+        fmc: product.has_fmc().then(|| level("fmc")).transpose()?,
+        bootloader: level("bootloader")?,
+        tee: level("tee")?,
+        snp: level("snp")?,
+        microcode: level("microcode")?,
+    }))
+}
+
+fn guest(root: &Table<'_>) -> Result<Guest, PolicyError> {
+    let safe = Guest::default();
+    let Some(table) = root.section("guest", &["debug", "migration", "vmpl", "vlek", "smt"])? else {
+        return Ok(safe);
+    };
+    let vmpl = table.numbers("vmpl", MAX_VMPL)?.map_or(safe.vmpl, BTreeSet::from_iter);
+    if vmpl.is_empty() {
+        return Err(table
+            .error(table.offset_of("vmpl"), "`guest.vmpl` is empty, so no guest is acceptable")
+            .hint("write `vmpl = [0]` for the most privileged level only"));
+    }
+    let switch = |key, default| Ok(table.word::<Switch>(key)?.unwrap_or(default));
+    Ok(Guest {
+        debug: switch("debug", safe.debug)?,
+        migration: switch("migration", safe.migration)?,
+        vmpl,
+        vlek: switch("vlek", safe.vlek)?,
+        smt: switch("smt", safe.smt)?,
+    })
+}
+
+fn crl(root: &Table<'_>) -> Result<Crl, PolicyError> {
+    let Some(table) = root.section("collateral", &["crl"])? else { return Ok(Crl::Required) };
+    Ok(table.word("crl")?.unwrap_or(Crl::Required))
+}
+
+/// Names of rules, reference values and roots: what refusals quote and command lines take.
+fn name<'d>(table: &Table<'_>, text: At<&'d str>) -> Result<&'d str, PolicyError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.value.chars().all(plain) {
+        return Ok(text.value);
+    }
+    let message = format!("`{}` is not a name", text.value);
+    let hint =
+        "names consist of letters, digits, `-`, `_` and `.`; digests begin with `sha256:` or `sha384:`";
+    Err(table.error(text.offset, message).hint(hint))
+}
+
+fn digest<const N: usize>(table: &Table<'_>, text: At<&str>, digits: &str) -> Result<[u8; N], PolicyError> {
+    let mut digest = [0; N];
+    hex::decode_to_slice(digits, &mut digest).map(|()| digest).map_err(|_| {
+        table.error(text.offset, format!("`{}` does not have {} hexadecimal digits", text.value, 2 * N))
+    })
+}
+
+/// Items as a set; two spellings of the same item are an error.
+fn distinct<T: Ord>(
+    table: &Table<'_>,
+    texts: &[At<&str>],
+    mut item: impl FnMut(At<&str>) -> Result<T, PolicyError>,
+) -> Result<BTreeSet<T>, PolicyError> {
+    let mut set = BTreeSet::new();
+    for &text in texts {
+        if !set.insert(item(text)?) {
+            return Err(table.error(text.offset, format!("`{}` is there already", text.value)));
+        }
+    }
+    Ok(set)
+}
