@@ -11,6 +11,7 @@
 //!
 //! - [`Bundle`]: what travels from a host to a relying party, for every format;
 //! - [`snp`]: AMD SEV-SNP attestation reports, TCB versions, certificate extensions, certificate table;
+//! - [`x509`]: as much of X.509 certificates and revocation lists as vendors' endorsements use.
 #![no_std]
 
 extern crate alloc;
@@ -19,6 +20,7 @@ mod bundle;
 mod cursor;
 mod error;
 pub mod snp;
+pub mod x509;
 
 pub use bundle::{Bundle, Endorsements, Evidence, Format};
 pub use error::{Fault, ParseError};

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! As much of X.509 (RFC 5280) as vendors of trusted execution environments use for their endorsements.
+//!
+//! [`Certificate`] and [`RevocationList`] are borrowed views of DER: nothing is copied, and the bytes that are
+//! signed are the bytes that are read. Nothing is verified here. [`documents`] takes an endorsement apart, which
+//! may be DER or PEM.
+
+mod certificate;
+mod der;
+mod document;
+mod extension;
+mod key;
+mod revocation;
+
+pub use certificate::Certificate;
+pub use document::{Document, documents};
+pub use extension::{BasicConstraints, Extension, Extensions, KeyUsage};
+pub use key::{PublicKey, SignatureAlgorithm};
+pub use revocation::RevocationList;
