@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Trust anchors: the keys with which every chain of endorsements has to end.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use enarx_evidence::snp::Generation;
+use hex::FromHex as _;
+
+/// SHA-256 of the `SubjectPublicKeyInfo` of AMD's root keys (ARK), one for each generation.
+///
+/// A key is pinned and not a certificate, because a vendor may issue a new certificate for the same key.
+/// The keys are those of `https://kdsintf.amd.com/vcek/v1/{Milan,Genoa,Turin}/cert_chain` (57230, chapter 4).
+const AMD_ROOTS: [(Generation, &str); 3] = [
+    (Generation::Milan, "9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9"),
+    (Generation::Genoa, "429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831"),
+    (Generation::Turin, "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"),
+];
+
+/// A root key that a chain ended with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// AMD's, of one generation of processors.
+    Amd(Generation),
+    /// Not a vendor's: whoever has it can simulate any platform.
+    Simulated {
+        /// What the relying party calls it.
+        name: String,
+        /// SHA-256 of its `SubjectPublicKeyInfo`.
+        spki_sha256: [u8; 32],
+    },
+}
+
+/// The root keys that a relying party knows. Knowing a simulated root does not mean to accept it: that is up to
+/// the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustAnchors {
+    roots: Vec<([u8; 32], Root)>,
+}
+
+impl TrustAnchors {
+    /// The vendors' roots, built in.
+    pub fn vendors() -> Self {
+        let pinned = |(generation, digest): (Generation, &str)| {
+            <[u8; 32]>::from_hex(digest).ok().map(|digest| (digest, Root::Amd(generation)))
+        };
+        Self { roots: AMD_ROOTS.into_iter().filter_map(pinned).collect() }
+    }
+
+    /// Adds the root of a simulated platform under a name that policies can use. A vendor's root stays the
+    /// vendor's.
+    #[must_use]
+    pub fn with_simulated(mut self, name: &str, spki_sha256: [u8; 32]) -> Self {
+        self.roots.push((spki_sha256, Root::Simulated { name: name.into(), spki_sha256 }));
+        self
+    }
+
+    /// The root with this key, vendors' first.
+    pub(crate) fn find(&self, spki_sha256: &[u8; 32]) -> Option<&Root> {
+        self.roots.iter().find(|(digest, _)| digest == spki_sha256).map(|(_, root)| root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pinned_key_is_there() {
+        let anchors = TrustAnchors::vendors();
+        let generations = anchors.roots.iter().map(|(_, root)| root.clone()).collect::<Vec<_>>();
+        assert_eq!(generations, Generation::ALL.map(Root::Amd));
+    }
+
+    #[test]
+    fn a_vendors_root_cannot_be_renamed() {
+        let milan = TrustAnchors::vendors().roots[0].0;
+        let anchors = TrustAnchors::vendors().with_simulated("mine", milan);
+        assert_eq!(anchors.find(&milan), Some(&Root::Amd(Generation::Milan)));
+    }
+}

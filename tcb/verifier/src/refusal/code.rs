@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The codes of refusals. They are part of the interface: programs go by them, so none is renamed or reused.
+
+use core::fmt;
+
+use serde::{Serialize, Serializer};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal, hint: $hint:literal;)+) => {
+        /// Why evidence is refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[$doc])* $code,)+ }
+
+        impl Code {
+            /// All of them, in the order of the checks.
+            pub const ALL: &[Self] = &[$(Self::$code,)+];
+
+            /// The code as programs and tests see it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $name,)+ }
+            }
+
+            /// What to do about it.
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$code => $hint,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The evidence is of a kind that this version cannot appraise.
+    EvidenceFormatUnsupported = "evidence-format-unsupported",
+        hint: "update `enarx`, or ask the host for evidence of a kind that it supports";
+    /// The evidence is not what its format prescribes.
+    EvidenceMalformed = "evidence-malformed",
+        hint: "the host sent damaged evidence, or a newer version of its format than this `enarx` knows";
+    /// A certificate or revocation list is not what its format prescribes.
+    EndorsementMalformed = "endorsement-malformed",
+        hint: "the host sent damaged endorsements; it should fetch them again from the vendor";
+    /// There are more certificates and lists, or larger ones, than any genuine set has.
+    EndorsementsTooMany = "endorsements-too-many",
+        hint: "the host should send the chain and the revocation list of its own processor and nothing \
+               else";
+    /// The host switched the signing key off, and the report proves nothing.
+    SigningKeyNone = "signing-key-none", hint: "the host must set `MaskChipKey` to 0 (SNP_CONFIG)";
+    /// The certificate of the key that signed the report is not among the endorsements.
+    KeyCertificateMissing = "key-certificate-missing",
+        hint: "the host should send the VCEK or VLEK certificate that goes with its reported TCB";
+    /// The certified key cannot have signed a report.
+    KeyUnsupported = "key-unsupported", hint: "the host sent the certificate of another key";
+    /// The certificate of the intermediate authority (ASK or ASVK) is not among the endorsements.
+    IssuerMissing = "issuer-missing",
+        hint: "the host should send the certificate chain of its processor's generation";
+    /// The certificate of the root authority (ARK) is not among the endorsements.
+    RootMissing = "root-missing",
+        hint: "the host should send the certificate chain of its processor's generation";
+    /// The chain ends in a root that is no vendor's.
+    RootNotTrusted = "root-not-trusted", hint: "no genuine platform has this root: do not trust this host";
+    /// The platform is simulated, and the policy does not accept this simulated root.
+    SimulatedNotAccepted = "simulated-not-accepted",
+        hint: "a simulated platform protects nothing; to accept it nevertheless, for a trial, add to the \
+               policy: `[simulated]`, `accept = true`, `roots = [\"sha256:…\"]` with the root that was \
+               found";
+    /// A certificate was not signed by its issuer.
+    CertificateSignatureInvalid = "certificate-signature-invalid",
+        hint: "the host sent a forged or damaged certificate; it should fetch the chain again from the \
+               vendor";
+    /// A certificate is no longer valid.
+    CertificateExpired = "certificate-expired",
+        hint: "the host should fetch the certificate again from the vendor";
+    /// A certificate is not valid yet.
+    CertificateNotYetValid = "certificate-not-yet-valid", hint: "check the clock of this machine";
+    /// A certificate has a critical extension that is not understood here.
+    CertificateUnsupported = "certificate-unsupported", hint: "update `enarx`";
+    /// A certificate that issued another one is not that of an authority.
+    IssuerNotAuthority = "issuer-not-authority", hint: "the host sent a forged chain";
+    /// The vendor revoked a certificate of the chain.
+    CertificateRevoked = "certificate-revoked",
+        hint: "the host should fetch the current chain from the vendor; if it is revoked too, do not trust \
+               this platform";
+    /// There is no revocation list of the root, so nobody knows what was revoked.
+    CrlMissing = "crl-missing",
+        hint: "the host should send the vendor's current list; a policy can do without by `[collateral]`, \
+               `crl = \"absent-accepted\"`";
+    /// The revocation list is too old.
+    CrlExpired = "crl-expired", hint: "the host should fetch the vendor's current list";
+    /// The revocation list is from the future.
+    CrlNotYetValid = "crl-not-yet-valid", hint: "check the clock of this machine";
+    /// The revocation list was not signed by the root.
+    CrlSignatureInvalid = "crl-signature-invalid",
+        hint: "the host sent a forged or damaged list; it should fetch it again from the vendor";
+    /// The revocation list has a critical extension that is not understood here, or its root may not sign lists.
+    CrlUnsupported = "crl-unsupported", hint: "update `enarx`";
+    /// Nothing says which product the platform is.
+    ProductUnknown = "product-unknown", hint: "update `enarx` if the processor is newer than it";
+    /// Report, certificate and root are not of one generation of processors.
+    ProductMismatch = "product-mismatch", hint: "the host sent the certificates of another machine";
+    /// The certificate is that of another chip.
+    ChipIdMismatch = "chip-id-mismatch",
+        hint: "the host should send the VCEK certificate of the chip that the report names";
+    /// The certificate is for another TCB version than the one reported.
+    TcbMismatch = "tcb-mismatch", hint: "the host should send the certificate for its reported TCB";
+    /// The report names a signature algorithm that is not defined.
+    SignatureAlgorithmUnsupported = "signature-algorithm-unsupported", hint: "the host sent damaged evidence";
+    /// The report was not signed by the certified key.
+    ReportSignatureInvalid = "report-signature-invalid",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// The evidence is not bound to this session.
+    ReportDataMismatch = "report-data-mismatch",
+        hint: "the evidence was made for another session or by another Keep: do not trust this host";
+    /// No rule of the policy allows this platform.
+    PlatformNotAllowed = "platform-not-allowed", hint: "add an `[[allow]]` rule if you trust this product";
+    /// A rule of the policy denies this platform.
+    ProductDenied = "product-denied", hint: "use another host, or remove the rule if you changed your mind";
+    /// A security patch level is below the policy's minimum.
+    TcbTooOld = "tcb-too-old", hint: "the operator of the host should update its firmware and microcode";
+    /// The policy allows the product but states no minimum TCB for it.
+    TcbMinimumMissing = "tcb-minimum-missing", hint: "add `[minimum_tcb.…]` for the product";
+    /// The guest was launched with permissions that are not understood here.
+    GuestPolicyUnknown = "guest-policy-unknown", hint: "update `enarx`";
+    /// The host may read the Keep's memory by debug commands.
+    DebugAllowed = "debug-allowed",
+        hint: "the host must launch Keeps without debugging; for a trial a policy can accept it by \
+               `[guest]`, `debug = \"accept\"`";
+    /// A migration agent may move the Keep, and its memory, elsewhere.
+    MigrationAllowed = "migration-allowed",
+        hint: "the host must launch Keeps without a migration agent; a policy can accept it by `[guest]`, \
+               `migration = \"accept\"`";
+    /// The report was asked for by code of a privilege level that the policy does not accept.
+    VmplNotAccepted = "vmpl-not-accepted",
+        hint: "list the level in `[guest]`, `vmpl`, if you know which code has it";
+    /// The report is signed with a key of the cloud provider, not of the chip.
+    VlekNotAccepted = "vlek-not-accepted",
+        hint: "use a host that signs with its chip's key; a policy can accept the other by `[guest]`, \
+               `vlek = \"accept\"`";
+    /// Other code may run on the second thread of a core.
+    SmtAllowed = "smt-allowed",
+        hint: "the host must launch Keeps without SMT; a policy can accept it by `[guest]`, `smt = \
+               \"accept\"`";
+    /// The policy does not accept the Keep's measurement.
+    MeasurementNotAccepted = "measurement-not-accepted",
+        hint: "the host runs another Keep than you expect; add its measurement to `[keep]`, \
+               `measurements`, only if you know who built it";
+    /// The policy names a measurement that the relying party does not know.
+    ReferenceValueMissing = "reference-value-missing",
+        hint: "supply a reference value of that name, or write the measurement into the policy";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_its_own_kebab_case_name() {
+        let names = Code::ALL.iter().map(|code| code.as_str()).collect::<BTreeSet<_>>();
+        assert_eq!(names.len(), Code::ALL.len());
+        for name in names {
+            assert!(name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What was checked, in order, and what refused: the whole account of a decision, for people and for programs.
+
+mod code;
+mod subject;
+
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+pub use code::Code;
+pub(crate) use subject::Subject;
+
+/// One check: what was expected, what was found, and why it matters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was checked, such as `reported TCB`.
+    pub name: &'static str,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// Whether it was as expected.
+    pub passed: bool,
+    /// The section of a specification that the check follows.
+    pub section: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+}
+
+/// One reason to refuse: a check that did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// What programs go by.
+    pub code: Code,
+    /// What was checked, such as `reported TCB`.
+    pub claim: &'static str,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// The section of a specification that the check follows.
+    pub section: &'static str,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, claim, expected, found, .. } = self;
+        write!(f, "{code}: {claim}: expected {expected}, found {found}")
+    }
+}
+
+/// Why evidence is refused: all reasons, and all checks, passed or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    refusals: Vec<Refusal>,
+    checks: Vec<Check>,
+}
+
+impl Refusals {
+    /// An examination that refused nothing and proved nothing either.
+    pub(crate) fn incomplete(checks: Vec<Check>) -> Self {
+        let mut findings = Findings { refusals: Vec::new(), checks };
+        findings.refuse(Subject::Root, Code::RootMissing, "a chain of certificates to a root", "none");
+        Self { refusals: findings.refusals, checks: findings.checks }
+    }
+
+    /// The reasons, in the order of the checks; never empty.
+    pub fn iter(&self) -> core::slice::Iter<'_, Refusal> {
+        self.refusals.iter()
+    }
+
+    /// The codes of the reasons, in the order of the checks.
+    pub fn codes(&self) -> impl Iterator<Item = Code> {
+        self.refusals.iter().map(|refusal| refusal.code)
+    }
+
+    /// Whether this is among the reasons.
+    pub fn contains(&self, code: Code) -> bool {
+        self.codes().any(|found| found == code)
+    }
+
+    /// Everything that was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+}
+
+impl<'a> IntoIterator for &'a Refusals {
+    type Item = &'a Refusal;
+    type IntoIter = core::slice::Iter<'a, Refusal>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Refusals {
+    /// One line for each reason.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, refusal) in self.refusals.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "\n" };
+            write!(f, "{separator}{refusal}")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for Refusals {}
+
+impl Serialize for Refusals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Refusals", 3)?;
+        fields.serialize_field("verdict", "refused")?;
+        fields.serialize_field("refusals", &self.refusals)?;
+        fields.serialize_field("checks", &self.checks)?;
+        fields.end()
+    }
+}
+
+/// The account while it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    refusals: Vec<Refusal>,
+    checks: Vec<Check>,
+}
+
+impl Findings {
+    /// Notes a check: passed, or refused with `code`.
+    pub(crate) fn check(
+        &mut self,
+        subject: Subject,
+        code: Code,
+        passed: bool,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) {
+        let (expected, found) = (expected.to_string(), found.to_string());
+        let (claim, section) = (subject.name(), subject.section());
+        if !passed {
+            let (expected, found) = (expected.clone(), found.clone());
+            self.refusals.push(Refusal { code, claim, expected, found, section, hint: code.hint() });
+        }
+        self.checks.push(Check { name: claim, expected, found, passed, section, why: subject.why() });
+    }
+
+    /// Notes a check that refused.
+    pub(crate) fn refuse(
+        &mut self,
+        subject: Subject,
+        code: Code,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) {
+        self.check(subject, code, false, expected, found);
+    }
+
+    /// Every check, if none refused.
+    pub(crate) fn into_checks(self) -> Result<Vec<Check>, Refusals> {
+        let Self { refusals, checks } = self;
+        if refusals.is_empty() { Ok(checks) } else { Err(Refusals { refusals, checks }) }
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What is checked: the name of each check, the section that it follows, and why it matters. 56860 and 57230 are
+//! AMD's publications, see [`enarx_evidence::snp`].
+
+macro_rules! subjects {
+    ($($subject:ident = $name:literal, $section:literal, why: $why:literal;)+) => {
+        /// The subject of a check.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Subject { $($subject,)+ }
+
+        impl Subject {
+            /// What is checked.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$subject => $name,)+ }
+            }
+
+            /// The section of a specification that the check follows.
+            pub(crate) const fn section(self) -> &'static str {
+                match self { $(Self::$subject => $section,)+ }
+            }
+
+            /// Why it matters.
+            pub(crate) const fn why(self) -> &'static str {
+                match self { $(Self::$subject => $why,)+ }
+            }
+        }
+    };
+}
+
+subjects! {
+    Evidence = "evidence", "56860, section 7.3",
+        why: "bytes that are not what they claim to be can mean anything";
+    Endorsements = "endorsements", "57230, chapter 4",
+        why: "certificates and lists that cannot be read cannot vouch for anything";
+    SigningKey = "signing key", "56860, section 7.3",
+        why: "a report that no key signed can be written by anybody";
+    KeyCertificate = "certificate of the signing key", "57230, chapter 3",
+        why: "without it nobody knows whose key signed the report";
+    Chain = "certificate chain", "RFC 5280, section 6.1",
+        why: "only the vendor can say which keys are those of its processors";
+    Root = "root", "57230, chapter 4",
+        why: "whoever has the root's key can make any processor";
+    Validity = "validity of certificates", "RFC 5280, section 6.1.3",
+        why: "the vendor vouches for a key for a limited time";
+    Authority = "authority of issuers", "RFC 5280, section 6.1.4",
+        why: "a certificate of one processor must not certify another";
+    Revocation = "revocation", "RFC 5280, section 6.3",
+        why: "a vendor revokes authorities whose keys are no longer safe";
+    Product = "product", "57230, chapter 3",
+        why: "rules and minimum TCB depend on which processor it is";
+    ChipId = "chip identifier", "57230, chapter 3",
+        why: "a key of one chip must not speak for another";
+    TcbBinding = "TCB of the certificate", "57230, chapter 3",
+        why: "the key is derived for one TCB version, which only that firmware and later has";
+    SignatureAlgorithm = "signature algorithm", "56860, chapter 10",
+        why: "the algorithm decides what the signature proves";
+    ReportSignature = "report signature", "56860, chapter 10",
+        why: "it proves that the secure processor made the report";
+    ReportData = "report data", "56860, section 7.3",
+        why: "it proves that the report was made for this session and no other";
+    Simulated = "simulated platform", "policy, `[simulated]`",
+        why: "a simulated platform protects nothing from its host";
+    Allowed = "allowed platforms", "policy, `[[allow]]`",
+        why: "you trust the platforms that you name and no other";
+    Denied = "denied platforms", "policy, `[[deny]]`",
+        why: "you decided not to trust these, whatever else speaks for them";
+    CurrentTcb = "current TCB", "56860, section 2.2",
+        why: "it is what runs now";
+    CommittedTcb = "committed TCB", "56860, section 2.2",
+        why: "the host can roll its firmware back as far as this";
+    LaunchTcb = "launch TCB", "56860, section 2.2",
+        why: "the Keep was launched under this firmware";
+    ReportedTcb = "reported TCB", "56860, section 2.2",
+        why: "the signing key is safe from older firmware than this";
+    GuestPolicy = "guest policy", "56860, section 4.3",
+        why: "a permission that is not understood may give the host anything";
+    Debug = "debugging", "56860, section 4.3",
+        why: "a host that may debug the Keep can read and write its memory";
+    Migration = "migration", "56860, section 4.3",
+        why: "a migration agent can take the Keep's memory elsewhere";
+    Vmpl = "privilege level", "56860, section 7.3",
+        why: "code of a lower level speaks for less of the Keep";
+    Vlek = "kind of signing key", "56860, section 7.3",
+        why: "a loaded key is shared by many machines of one provider";
+    Smt = "simultaneous multi-threading", "56860, section 4.3",
+        why: "code on the other thread of a core can observe the Keep";
+    Measurement = "measurement", "56860, section 7.3",
+        why: "it says which code the Keep started with";
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a yes looks like: [`Verified`] (genuine) and [`AttestationResult`] (genuine and acceptable).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+use crate::appraisal::Examined;
+use crate::policy::{Tee, Vendor};
+use crate::{Check, Claims, Refusals, Root, UnixTime};
+
+/// Genuine evidence: the hardware of a vendor, or of a simulated one, says this. Nothing is decided about whether
+/// to trust it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    claims: Claims,
+    root: Root,
+    checks: Vec<Check>,
+}
+
+impl Verified {
+    /// What the evidence says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The root that the chain ended with.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Everything that was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+}
+
+/// Evidence that was appraised and accepted. Only [`crate::appraise`] makes one, so that whoever asks for one
+/// before releasing a secret cannot forget to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttestationResult {
+    verified: Verified,
+    decision: Decision,
+}
+
+/// What the policy decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) rule: String,
+    pub(crate) measurement: String,
+    pub(crate) policy_digest: [u8; 32],
+    pub(crate) appraised_at: UnixTime,
+}
+
+impl AttestationResult {
+    /// The kind of trusted execution environment.
+    pub fn tee(&self) -> Tee {
+        match self.verified.claims {
+            Claims::SevSnp(_) => Tee::SevSnp,
+        }
+    }
+
+    /// Who made the processor, or whose processor is simulated.
+    pub fn vendor(&self) -> Vendor {
+        match self.verified.claims {
+            Claims::SevSnp(_) => Vendor::Amd,
+        }
+    }
+
+    /// The product, as finely as the evidence tells it.
+    pub fn product(&self) -> &'static str {
+        match &self.verified.claims {
+            Claims::SevSnp(claims) => claims.product_name(),
+        }
+    }
+
+    /// The name of the simulated root, if the platform is simulated and protects nothing.
+    pub fn simulated(&self) -> Option<&str> {
+        match &self.verified.root {
+            Root::Simulated { name, .. } => Some(name),
+            Root::Amd(_) => None,
+        }
+    }
+
+    /// What the evidence says.
+    pub fn claims(&self) -> &Claims {
+        &self.verified.claims
+    }
+
+    /// The root that the chain ended with.
+    pub fn root(&self) -> &Root {
+        &self.verified.root
+    }
+
+    /// What the evidence is bound to.
+    pub fn report_data(&self) -> &[u8; 64] {
+        match &self.verified.claims {
+            Claims::SevSnp(claims) => &claims.report.report_data,
+        }
+    }
+
+    /// The measurement of the Keep.
+    pub fn measurement(&self) -> &[u8] {
+        match &self.verified.claims {
+            Claims::SevSnp(claims) => &claims.report.measurement,
+        }
+    }
+
+    /// By which entry of the policy the measurement was accepted.
+    pub fn measurement_name(&self) -> &str {
+        &self.decision.measurement
+    }
+
+    /// The rule of the policy that allowed the platform.
+    pub fn rule(&self) -> &str {
+        &self.decision.rule
+    }
+
+    /// The digest of the policy.
+    pub fn policy_digest(&self) -> [u8; 32] {
+        self.decision.policy_digest
+    }
+
+    /// When it was appraised.
+    pub fn appraised_at(&self) -> UnixTime {
+        self.decision.appraised_at
+    }
+
+    /// Everything that was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.verified.checks
+    }
+}
+
+impl Verified {
+    /// What is left of an examination that found nothing to refuse.
+    pub(crate) fn new(examined: Option<Examined>, checks: Vec<Check>) -> Result<Self, Refusals> {
+        match examined {
+            Some(Examined { claims, root: Some(root) }) => Ok(Self { claims, root, checks }),
+            _ => Err(Refusals::incomplete(checks)),
+        }
+    }
+}
+
+impl AttestationResult {
+    /// Called by the appraisal alone.
+    pub(crate) fn new(verified: Verified, decision: Decision) -> Self {
+        Self { verified, decision }
+    }
+}
+
+impl Serialize for AttestationResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("AttestationResult", 14)?;
+        fields.serialize_field("verdict", "accepted")?;
+        fields.serialize_field("simulated", &self.simulated().is_some())?;
+        fields.serialize_field("simulated_root", &self.simulated())?;
+        fields.serialize_field("vendor", policy_word(self.vendor()))?;
+        fields.serialize_field("tee", policy_word(self.tee()))?;
+        fields.serialize_field("product", self.product())?;
+        fields.serialize_field("rule", self.rule())?;
+        fields.serialize_field("measurement", &hex::encode(self.measurement()))?;
+        fields.serialize_field("measurement_name", self.measurement_name())?;
+        fields.serialize_field("report_data", &hex::encode(self.report_data()))?;
+        fields.serialize_field("policy_digest", &hex::encode(self.policy_digest()))?;
+        fields.serialize_field("appraised_at", &self.appraised_at())?;
+        fields.serialize_field("claims", self.claims())?;
+        fields.serialize_field("checks", self.checks())?;
+        fields.end()
+    }
+}
+
+fn policy_word(word: impl crate::policy::Vocabulary) -> &'static str {
+    word.name()
+}
