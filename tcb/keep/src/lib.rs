@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The life of one Keep, from its first byte to its end.
+//! Not written yet.
 #![no_std]
-
-extern crate alloc;
-
-pub mod launch;
-pub mod wire;
