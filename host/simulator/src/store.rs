@@ -134,3 +134,29 @@ fn remove(path: &Path) -> Result<(), SimulatorError> {
         removed => removed.map_err(SimulatorError::io("remove", path)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn an_outdated_entry_is_replaced_and_a_current_one_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let version = Cell::new(0_u8);
+        let current = |minimum: u8| {
+            let read =
+                |entry: &Entry| Ok(entry.read("file")?.first().copied().filter(|found| *found >= minimum));
+            let make = || {
+                version.set(version.get() + 1);
+                Ok(vec![("file", vec![version.get()])])
+            };
+            store.read_or_make("kind/name", read, make)
+        };
+        assert_eq!([1, 1, 2, 1].map(|minimum| current(minimum).unwrap()), [1, 1, 2, 2]);
+        assert_eq!(version.get(), 2);
+        assert!(matches!(current(9), Err(SimulatorError::Damaged { .. })));
+    }
+}

@@ -3,45 +3,33 @@
 //! The state directory: who may read it, that it lasts, and that damage is reported and nothing replaced.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+mod common;
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::thread;
 
+use common::simulator;
 use enarx_evidence::Bundle;
 use enarx_evidence::snp::Generation;
 use enarx_simulator::{SimulatedPlatform, Simulator, SimulatorError};
 use tempfile::TempDir;
 
-/// State in which everything for a Milan was made once. RSA keys take a second each.
-fn made() -> &'static Path {
-    static STATE: OnceLock<TempDir> = OnceLock::new();
-    STATE
-        .get_or_init(|| {
-            let dir = tempfile::tempdir().unwrap();
-            attest(&dir.path().join("state")).unwrap();
-            dir
-        })
-        .path()
-}
-
-/// A copy of it, to damage.
+/// State of a simulated Milan, to damage. Its authorities are copies, since RSA keys take seconds to make.
 fn copied() -> (TempDir, PathBuf) {
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir(to).unwrap();
-        for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-            let to = to.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                copy(&entry.path(), &to);
-            } else {
-                fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
+    simulator().attest(&"amd/milan".parse().unwrap(), &[1; 64], &[2; 48], &[3; 32]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    copy(&made().join("state"), &state);
+    Simulator::open(&state).unwrap();
+    for entry in ["milan", "milan/ark", "milan/ask"] {
+        DirBuilder::new().mode(0o700).create(state.join(entry)).unwrap();
+    }
+    for file in ["ark/certificate.der", "ark/key.der", "ask/certificate.der", "ask/key.der"] {
+        let file = Path::new("milan").join(file);
+        fs::copy(common::state().join(&file), state.join(&file)).unwrap();
+    }
+    attest(&state).unwrap();
     (dir, state)
 }
 
@@ -80,24 +68,24 @@ fn only_the_user_can_read_it() {
             }
         }
     }
-    check(&made().join("state"));
+    let (_dir, state) = copied();
+    check(&state);
 }
 
 #[test]
 fn roots_and_certificates_last() {
     let (_dir, state) = copied();
     let first = attest(&state).unwrap();
-    let again = attest(&state).unwrap();
-    assert_eq!(first.endorsements, again.endorsements);
-    assert_eq!(first.endorsements, attest(&made().join("state")).unwrap().endorsements);
+    assert_eq!(first.endorsements, attest(&state).unwrap().endorsements);
     assert_eq!(first.endorsements.items.len(), 4);
+    assert_eq!(first.endorsements.items[2], simulator().root_der(Generation::Milan).unwrap());
 }
 
 #[test]
 fn each_simulator_has_roots_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let root = |dir: &Path| Simulator::open(dir).unwrap().root_spki_sha256(Generation::Milan).unwrap();
-    assert_ne!(root(dir.path()), root(&made().join("state")));
+    let root = |simulator: &Simulator| simulator.root_spki_sha256(Generation::Milan).unwrap();
+    assert_ne!(root(&Simulator::open(dir.path()).unwrap()), root(simulator()));
 }
 
 #[test]
