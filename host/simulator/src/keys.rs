@@ -17,7 +17,6 @@ use crate::SimulatorError;
 pub(crate) struct AuthorityKey(RsaKeyPair);
 
 /// A key that signs reports.
-#[derive(Debug)]
 pub(crate) struct ChipKey(EcdsaKeyPair);
 
 impl AuthorityKey {

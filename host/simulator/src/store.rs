@@ -50,7 +50,7 @@ impl Store {
         make: impl FnOnce() -> Result<Files, SimulatorError>,
     ) -> Result<T, SimulatorError> {
         let entry = Entry { path: self.dir.join(name) };
-        let current = || if entry.path.is_dir() { read(&entry) } else { Ok(None) };
+        let current = || if entry.path.exists() { read(&entry) } else { Ok(None) };
         let shared = self.lock(File::lock_shared)?;
         if let Some(value) = current()? {
             return Ok(value);

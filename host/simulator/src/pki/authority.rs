@@ -45,7 +45,6 @@ pub(crate) enum Role {
 }
 
 /// An authority: its certificate and the key that signs for it.
-#[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) generation: Generation,
     pub(crate) certificate: Vec<u8>,

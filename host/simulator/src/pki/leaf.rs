@@ -29,7 +29,6 @@ const CERTIFICATE: &str = "certificate.der";
 const KEY: &str = "key.der";
 
 /// A key for reports and its certificate.
-#[derive(Debug)]
 pub(crate) struct Leaf {
     pub(crate) key: ChipKey,
     pub(crate) certificate: Vec<u8>,
