@@ -6,6 +6,8 @@
 //! single chips are in no list, their serial number is always 0, and an intermediate may not sign lists (its key
 //! usage says so); a key whose firmware became unsafe is refused by the minimum TCB instead.
 
+use alloc::vec::Vec;
+
 use enarx_evidence::x509::{Certificate, RevocationList};
 
 use super::chain::is_signed;
@@ -27,20 +29,19 @@ pub(super) fn check(
 ) {
     let now = verification.now;
     let name = root.common_name();
-    let mut newest: Option<&RevocationList<'_>> = None;
+    let mut genuine = Vec::new();
     for list in endorsements.lists.iter().filter(|list| list.issuer == root.subject) {
-        if !check_list(list, root, crypto, findings) {
-            continue;
+        if check_list(list, root, crypto, findings) {
+            genuine.push(list);
         }
-        check_serials(list, root, intermediate, findings);
-        let better = |newest: &RevocationList<'_>| rank(list, now) > rank(newest, now);
-        if newest.is_none_or(better) {
-            newest = Some(list);
-        }
+    }
+    if !genuine.is_empty() {
+        check_serial(intermediate, &genuine, findings);
+        check_serial(root, &genuine, findings);
     }
     let accepted = verification.crl == Crl::AbsentAccepted;
     let expected = format_args!("a revocation list of {name}, current at {now}");
-    let Some(list) = newest else {
+    let Some(list) = genuine.into_iter().max_by_key(|list| (is_current(list, now), list.this_update)) else {
         let found = if accepted { "none, which the policy accepts" } else { "none" };
         findings.check(Subject::Revocation, Code::CrlMissing, accepted, expected, found);
         return;
@@ -54,11 +55,6 @@ pub(super) fn check(
 
 fn is_current(list: &RevocationList<'_>, now: UnixTime) -> bool {
     (list.this_update..list.next_update).contains(&now.0)
-}
-
-/// A current list before any other, then the latest.
-fn rank(list: &RevocationList<'_>, now: UnixTime) -> (bool, u64) {
-    (is_current(list, now), list.this_update)
 }
 
 /// Whether a list is one that the root signed and that can be understood. One that is not refuses: the host
@@ -86,19 +82,13 @@ fn check_list(
     signed && may_sign && critical.is_none()
 }
 
-fn check_serials(
-    list: &RevocationList<'_>,
-    root: &Certificate<'_>,
-    intermediate: &Certificate<'_>,
-    findings: &mut Findings,
-) {
-    for certificate in [intermediate, root] {
-        let revoked = list.revoked().any(|serial| serial == certificate.serial);
-        let name = certificate.common_name();
-        let expected = format_args!("{name}, not revoked");
-        let serial = hex::encode(certificate.serial);
-        let found = if revoked { "revoked" } else { "not in the list" };
-        let found = format_args!("serial number {serial}h {found}");
-        findings.check(Subject::Revocation, Code::CertificateRevoked, !revoked, expected, found);
-    }
+fn check_serial(certificate: &Certificate<'_>, lists: &[&RevocationList<'_>], findings: &mut Findings) {
+    let serial = certificate.serial;
+    let revoked = lists.iter().any(|list| list.revoked().any(|revoked| revoked == serial));
+    let expected = format_args!("{}, not revoked", certificate.common_name());
+    let digits = hex::encode(serial);
+    let digits = digits.trim_start_matches('0');
+    let found = if revoked { "revoked" } else { "in no list" };
+    let found = format_args!("serial number 0x{digits}, {found}");
+    findings.check(Subject::Revocation, Code::CertificateRevoked, !revoked, expected, found);
 }
