@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! The life of one Keep, from its first byte to its end.
 #![no_std]
+
+extern crate alloc;
+
+pub mod launch;
+pub mod wire;
