@@ -17,4 +17,8 @@ use sha2_0_10 as _;
 
 pub mod clock;
 pub mod engine;
+mod errno;
+pub mod io;
+mod preview2;
 pub mod run;
+pub mod vfs;
