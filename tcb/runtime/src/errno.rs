@@ -11,7 +11,6 @@ use crate::vfs::VfsError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(crate) enum Errno {
-    Acces = 2,
     Again = 6,
     Badf = 8,
     Busy = 10,
@@ -28,7 +27,6 @@ pub(crate) enum Errno {
     Nametoolong = 37,
     Noent = 44,
     Nomem = 48,
-    Nospc = 51,
     Notdir = 54,
     Notempty = 55,
     Notsock = 57,
@@ -38,7 +36,6 @@ pub(crate) enum Errno {
     Pipe = 64,
     Rofs = 69,
     Spipe = 70,
-    Notcapable = 76,
 }
 
 /// The codes of preview 1 and of `wasi:filesystem` 0.2.

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod engine;
 mod errno;
 pub mod io;
+mod preview1;
 mod preview2;
 pub mod run;
 pub mod vfs;

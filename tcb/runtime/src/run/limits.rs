@@ -41,6 +41,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limit that wasmtime names in `message`, its only word on counts of instances, memories and tables:
+    /// `resource limit exceeded: instance count too high at 65`.
+    pub(super) fn exceeded_by(&self, message: &str) -> Option<Exceeded> {
+        let (what, asked) =
+            message.strip_prefix("resource limit exceeded: ")?.split_once(" count too high at ")?;
+        let (limit, value) = match what {
+            "instance" => (Limit::Instances, self.instances),
+            "memory" => (Limit::Memories, self.memories),
+            "table" => (Limit::Tables, self.tables),
+            _ => return None,
+        };
+        Some(Exceeded { limit, value: u64::from(value), asked: asked.parse().ok() })
+    }
+}
+
 /// One of the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -5,10 +5,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use wasmtime::Memory;
 use wasmtime::component::ResourceTable;
 
 use super::limits::Accountant;
+use super::{Preopen, Process, RunError};
 use crate::clock::Time;
+use crate::io::{Reader, Writer};
+use crate::preview1::Fds;
+use crate::vfs::OpenNode;
 
 /// The data of a workload's store.
 pub(crate) struct State {
@@ -18,6 +23,55 @@ pub(crate) struct State {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) time: Time,
     pub(crate) accountant: Accountant,
+    /// What the program finds open; a core module takes it over into its descriptors.
+    pub(crate) start: Start,
+    /// The descriptors of a core module.
+    pub(crate) fds: Fds,
+    /// The memory that a core module exports, once it was looked for.
+    pub(crate) memory: Option<Memory>,
+}
+
+/// What is open when the program starts.
+pub(crate) struct Start {
+    pub(crate) stdin: Reader,
+    pub(crate) stdout: Writer,
+    pub(crate) stderr: Writer,
+    /// Directories and their names.
+    pub(crate) preopens: Vec<(String, OpenNode)>,
+}
+
+impl Start {
+    /// Hands everything over, so that closing it closes it.
+    pub(crate) fn take(&mut self) -> Self {
+        let nothing = Self {
+            stdin: Reader::null(),
+            stdout: Writer::closed(),
+            stderr: Writer::closed(),
+            preopens: Vec::new(),
+        };
+        core::mem::replace(self, nothing)
+    }
+}
+
+impl State {
+    pub(super) fn new(process: Process) -> Result<Self, RunError> {
+        let Process { args, env, stdin, stdout, stderr, files, preopens, time, limits } = process;
+        let directory = |Preopen { path, name }: Preopen| match files.directory(&path) {
+            Ok(node) => Ok((name, node)),
+            Err(_) => Err(RunError::NoDirectory { path }),
+        };
+        let preopens = preopens.into_iter().map(directory).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            table: ResourceTable::new(),
+            args,
+            env,
+            time,
+            accountant: Accountant::new(limits),
+            start: Start { stdin, stdout, stderr, preopens },
+            fds: Fds::default(),
+            memory: None,
+        })
+    }
 }
 
 /// The error with which `proc_exit` and `wasi:cli/exit` leave the program; it becomes the exit status.
