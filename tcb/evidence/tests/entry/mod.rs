@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One entry for each parser: any bytes are refused, or read and written back as they were. Property tests and
+//! fuzz targets (`fuzz/`) run the same functions.
+
+#![allow(dead_code, reason = "each fuzz target uses one")]
+
+use enarx_evidence::Bundle;
+use enarx_evidence::snp::cert::KeyExtensions;
+use enarx_evidence::snp::{CertTable, Report};
+use enarx_evidence::x509::{Certificate, Document, documents};
+
+pub(crate) fn report(bytes: &[u8]) {
+    if let Ok(report) = Report::parse(bytes) {
+        assert_eq!(report.encode().as_slice(), bytes);
+    }
+}
+
+pub(crate) fn bundle(bytes: &[u8]) {
+    if let Ok(bundle) = Bundle::decode(bytes) {
+        assert_eq!(bundle.encode(), bytes);
+    }
+}
+
+pub(crate) fn certificate_table(bytes: &[u8]) {
+    if let Ok(table) = CertTable::parse(bytes) {
+        assert_eq!(CertTable::parse(&table.encode()), Ok(table));
+    }
+}
+
+pub(crate) fn endorsement(bytes: &[u8]) {
+    for der in documents(bytes, Bundle::MAX_ENDORSEMENTS).into_iter().flatten() {
+        match Document::parse(&der) {
+            Ok(Document::Certificate(certificate)) => read_certificate(&certificate),
+            Ok(Document::RevocationList(list)) => {
+                assert_eq!(list.der, &*der);
+                let _ =
+                    (list.revoked().count(), list.issuer_common_name(), list.extensions.unknown_critical());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn read_certificate(certificate: &Certificate<'_>) {
+    let extensions = certificate.extensions;
+    let _ = (certificate.common_name(), certificate.issuer_common_name());
+    let _ = (extensions.basic_constraints(), extensions.key_usage(), extensions.unknown_critical());
+    if let Ok(Some(key)) = KeyExtensions::parse(extensions.iter().map(|found| (found.oid, found.value))) {
+        let encoded = key.encode();
+        let pairs = encoded.iter().map(|extension| (extension.oid, extension.value.as_slice()));
+        assert_eq!(KeyExtensions::parse(pairs), Ok(Some(key)));
+    }
+}
