@@ -55,6 +55,17 @@ impl Simulator {
         Ok(Self { store: Store::open(dir)?, authorities: Cache::default(), leaves: Cache::default() })
     }
 
+    /// What identifies the roots that a state directory has already. Makes nothing, not even the directory.
+    pub fn roots(dir: &Path) -> Result<Vec<[u8; 32]>, SimulatorError> {
+        if !dir.exists() {
+            return Ok(Vec::new());
+        }
+        let simulator = Self::open(dir)?;
+        let made =
+            Generation::ALL.iter().filter(|generation| simulator.store.has(&Role::Root.entry(**generation)));
+        made.map(|generation| simulator.root_spki_sha256(*generation)).collect()
+    }
+
     /// What identifies the root of a generation to those who want to trust it: the SHA-256 of its subject
     /// public key info.
     pub fn root_spki_sha256(&self, generation: Generation) -> Result<[u8; 32], SimulatorError> {

@@ -42,6 +42,11 @@ impl Store {
         Ok(Self { dir: dir.to_owned() })
     }
 
+    /// Whether an entry was made.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.dir.join(name).is_dir()
+    }
+
     /// Reads an entry; if there is none, or `read` finds it outdated by `None`, makes it and reads that.
     pub(crate) fn read_or_make<T>(
         &self,

@@ -63,7 +63,8 @@ impl Role {
         }
     }
 
-    fn entry(self, generation: Generation) -> String {
+    /// Its place in the store.
+    pub(crate) fn entry(self, generation: Generation) -> String {
         let role = match self {
             Self::Root => "ark",
             Self::ChipKeys => "ask",
