@@ -175,12 +175,12 @@ impl Field {
         if (self.minimum..=self.maximum).contains(&value) {
             return Ok(value);
         }
-        Err(LimitError::Range {
-            key: self.key,
-            value: self.format(value),
-            minimum: self.format(self.minimum),
-            maximum: self.format(self.maximum),
-        })
+        Err(self.out_of_range(self.format(value)))
+    }
+
+    pub(crate) fn out_of_range(&self, value: String) -> LimitError {
+        let (minimum, maximum) = (self.format(self.minimum), self.format(self.maximum));
+        LimitError::Range { key: self.key, value, minimum, maximum }
     }
 
     /// The value in its largest whole unit.
@@ -192,10 +192,8 @@ impl Field {
                 &[(DAY_MS, "d"), (60 * 60 * 1000, "h"), (60 * 1000, "m"), (1000, "s"), (1, "ms")]
             }
         };
-        let (factor, unit) = units
-            .iter()
-            .find(|(factor, _)| value >= *factor && value.is_multiple_of(*factor))
-            .unwrap_or(&(1, ""));
+        let whole = |(factor, _): &&(u64, &str)| value >= *factor && value.is_multiple_of(*factor);
+        let (factor, unit) = units.iter().find(whole).or(units.last()).unwrap_or(&(1, ""));
         format!("{}{unit}", value / factor)
     }
 }

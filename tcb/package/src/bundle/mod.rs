@@ -17,6 +17,7 @@ mod encode;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use crate::limits::{LimitError, Limits};
@@ -31,7 +32,7 @@ pub const VERSION: u64 = 1;
 pub const MAX_CODE_BYTES: usize = 1 << 30;
 
 /// A workload that is ready to run. `Code` is the compiled code, or its place in the decoded bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bundle<Code = Vec<u8>> {
     /// Whether the code is a module or a component.
     pub program: ProgramKind,
@@ -126,6 +127,20 @@ pub enum BundleProblem {
     /// More bytes after the end.
     #[error("bytes after the end")]
     Trailing,
+}
+
+// Arguments may be private, and megabytes of code say nothing to a reader.
+impl<Code> fmt::Debug for Bundle<Code> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bundle")
+            .field("program", &self.program)
+            .field("args", &format_args!("{} arguments", self.args.len()))
+            .field("env", &self.env)
+            .field("stdio", &self.stdio)
+            .field("files", &self.files)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ProgramKind {

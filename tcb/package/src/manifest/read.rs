@@ -160,10 +160,10 @@ fn read_limits(top: &Table<'_>, manifest: &mut Manifest) -> Read<()> {
         let number = match (value.get_ref(), field.unit) {
             (DeValue::String(text), Unit::Bytes | Unit::Milliseconds) => field.parse(text),
             // A number without a unit is clear where there is only one unit.
-            (DeValue::Integer(_), Unit::Bytes | Unit::Count) => {
+            (DeValue::Integer(integer), Unit::Bytes | Unit::Count) => {
                 let number = as_integer(value).and_then(|number| u64::try_from(number).ok());
-                // What does not fit is out of every range, on one side or the other.
-                field.check(number.unwrap_or(u64::MAX))
+                let out_of_range = || field.out_of_range(integer.as_str().to_owned());
+                number.ok_or_else(out_of_range).and_then(|number| field.check(number))
             }
             _ => return Err(wrong_type(field.key, field.expected(), value)),
         };

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 /// Words longer than this are not compared; no known word is near them.
 const MAX_WORD: usize = 32;
-/// Most letters that may differ.
-const MAX_DISTANCE: usize = 2;
+/// One letter in this many may differ, in a short word at least one.
+const LETTERS_PER_MISTAKE: usize = 3;
 
 /// The nearest of `known`, if it is near enough to be what was meant.
 pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
@@ -18,7 +18,7 @@ pub(super) fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str
     known
         .iter()
         .map(|known| (distance(&word, known), *known))
-        .filter(|(distance, known)| *distance <= MAX_DISTANCE && *distance < known.len().min(word.len()))
+        .filter(|(distance, known)| *distance <= (known.len().min(word.len()) / LETTERS_PER_MISTAKE).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
         // `arguments` for `args`, `environment` for `env`.
