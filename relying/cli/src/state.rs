@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::failure::{Failure, Outcome};
 
 const OWNER_KEY_FILE: &str = "owner.key";
+const CACHE_KEY_FILE: &str = "cache.key";
 const KEEPS_FOLDER: &str = "keeps";
 const SIMULATOR_FOLDER: &str = "simulator";
 /// A record is a page of text; anything larger was not written by us.
@@ -48,6 +49,13 @@ pub(crate) struct KeepRecord {
     pub(crate) deployed_at: u64,
 }
 
+impl KeepRecord {
+    /// Enough of its name to tell it from others.
+    pub(crate) fn name(&self) -> &str {
+        self.keep.get(..12).unwrap_or(&self.keep)
+    }
+}
+
 impl State {
     /// Opens the state folder: `$ENARX_STATE_DIR`, else `enarx` in the user's state folder.
     pub(crate) fn open() -> Outcome<Self> {
@@ -58,6 +66,11 @@ impl State {
 
     pub(crate) fn simulator_folder(&self) -> PathBuf {
         self.folder.join(SIMULATOR_FOLDER)
+    }
+
+    /// Where the key is that authenticates the cache of compiled programs.
+    pub(crate) fn cache_key_file(&self) -> PathBuf {
+        self.folder.join(CACHE_KEY_FILE)
     }
 
     /// The owner key; made on first use.
