@@ -34,7 +34,8 @@ fn main() -> Result<()> {
 
     // The first run makes the simulator's keys and fills the cache.
     time(&mut enarx(&["--quiet"]))?;
-    let (mut ours, mut theirs, mut steps) = (Vec::new(), Vec::new(), BTreeMap::<String, Vec<Duration>>::new());
+    let (mut ours, mut theirs, mut steps) =
+        (Vec::new(), Vec::new(), BTreeMap::<String, Vec<Duration>>::new());
     for _ in 0..ROUNDS {
         ours.push(time(&mut enarx(&["--quiet"]))?);
         if let Some(wasmtime) = &wasmtime {

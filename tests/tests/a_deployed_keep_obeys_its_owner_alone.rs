@@ -21,7 +21,12 @@ fn deploy_streams_input_output_and_the_exit_code() {
     let tenant = Tenant::new();
     let host = tenant.host(&[]);
     let output = finish(&mut tenant.deploy(example("cat"), &host), b"through the host, unread");
-    assert_eq!((code(&output), stdout(&output).as_str()), (0, "through the host, unread"), "{}", stderr(&output));
+    assert_eq!(
+        (code(&output), stdout(&output).as_str()),
+        (0, "through the host, unread"),
+        "{}",
+        stderr(&output)
+    );
     let output = finish(tenant.deploy(example("exit-code"), &host).args(["--", "42"]), b"");
     assert_eq!(code(&output), 42, "{}", stderr(&output));
     let output = finish(&mut tenant.deploy(example("trap"), &host), b"");
@@ -39,7 +44,10 @@ fn a_detached_keep_can_be_listed_read_attested_and_stopped() {
 
     let listed = keeps(&tenant);
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0]["state"].as_str(), listed[0]["simulated"].as_bool()), (Some("running"), Some(true)));
+    assert_eq!(
+        (listed[0]["state"].as_str(), listed[0]["simulated"].as_bool()),
+        (Some("running"), Some(true))
+    );
     let keep = name(&listed[0]);
 
     let attested = finish(tenant.enarx().args(["keep", "attest", &keep, "--format", "json"]), b"");

@@ -8,7 +8,9 @@ use enarx_tests::{Tenant, code, example, finish, root, stderr, stdout};
 use serde_json::Value;
 
 fn events(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 #[test]
@@ -18,10 +20,20 @@ fn hello_says_hello_after_every_step_of_the_proof() {
     assert!(stdout(&output).contains("Hello, from inside a Keep!"), "{}", stdout(&output));
     let told = stderr(&output);
     let mut rest = told.as_str();
-    for step in
-        ["keep", "session", "evidence", "verified", "appraised", "compiled", "provisioned", "running", "finished"]
-    {
-        let line = rest.find(&format!("{step:>11}  ")).unwrap_or_else(|| panic!("no step `{step}` in order:\n{told}"));
+    for step in [
+        "keep",
+        "session",
+        "evidence",
+        "verified",
+        "appraised",
+        "compiled",
+        "provisioned",
+        "running",
+        "finished",
+    ] {
+        let line = rest
+            .find(&format!("{step:>11}  "))
+            .unwrap_or_else(|| panic!("no step `{step}` in order:\n{told}"));
         rest = &rest[line..];
     }
     assert!(told.contains("SIMULATED"), "what is simulated must say so loudly:\n{told}");
@@ -84,7 +96,8 @@ fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request() {
     let names: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["input.txt"], "the tenant's folder was written");
     assert_eq!(fs::read_to_string(data.join("input.txt")).unwrap(), "provisioned\n");
-    let written: Vec<_> = fs::read_dir(out.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let written: Vec<_> =
+        fs::read_dir(out.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!written.is_empty(), "the workload's files did not come back");
 }
 

@@ -98,7 +98,10 @@ fn a_folder_without_a_manifest_says_how_to_make_one() {
 #[test]
 fn a_workload_that_wants_the_network_is_refused_before_anything_is_sent() {
     let tenant = Tenant::new();
-    tenant.file("app/Enarx.toml", "program = \"app.wat\"\n[[files]]\nkind = \"listen\"\nname = \"web\"\nprot = \"tls\"\nport = 1\n");
+    tenant.file(
+        "app/Enarx.toml",
+        "program = \"app.wat\"\n[[files]]\nkind = \"listen\"\nname = \"web\"\nprot = \"tls\"\nport = 1\n",
+    );
     tenant.file("app/app.wat", "(module (memory (export \"memory\") 1) (func (export \"_start\")))");
     unusable(&mut tenant.run(tenant.path("app")), &["network"]);
 }

@@ -29,7 +29,10 @@ fn without_a_policy_that_says_so_a_simulated_platform_is_refused_with_a_hint() {
     assert_eq!(code(&output), 3, "{}", stderr(&output));
     let told = stderr(&output);
     assert!(told.contains("simulated-not-accepted"), "{told}");
-    assert!(told.contains("hint: ") && told.contains("[simulated]"), "the hint must say how to say yes:\n{told}");
+    assert!(
+        told.contains("hint: ") && told.contains("[simulated]"),
+        "the hint must say how to say yes:\n{told}"
+    );
 }
 
 #[test]

@@ -116,8 +116,11 @@ fn nothing_of_it_is_in_what_the_host_relays_or_stores() {
     tenant.file(&format!("app/data/{FILE_NAME}"), DATA);
 
     let witness = Arc::new(Witness::default());
-    let mut config =
-        HostConfig::new(program("enarx-keep"), operator.state().join("simulator"), "amd/genoa".parse().unwrap());
+    let mut config = HostConfig::new(
+        program("enarx-keep"),
+        operator.state().join("simulator"),
+        "amd/genoa".parse().unwrap(),
+    );
     config.recorder = Some(witness.clone());
     let (bound, address) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -263,7 +263,9 @@ fn folder(text: &str) -> Result<Folder, String> {
         guest.to_owned()
     };
     if !guest.starts_with('/') || guest.split('/').any(|part| part == "..") {
-        return Err(format!("the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"));
+        return Err(format!(
+            "the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"
+        ));
     }
     Ok(Folder { host: host.into(), guest })
 }

@@ -118,7 +118,8 @@ async fn open(host: &HostAddress) -> Outcome<SendRequest<Empty<Bytes>>> {
         .map_err(|error| unreachable(error.to_string()))?;
     // Small messages go back and forth during the handshake; waiting to fill packets would only slow it.
     let _ = stream.set_nodelay(true);
-    let stream: Box<dyn Stream> = if host.tls { Box::new(encrypt(host, stream).await?) } else { Box::new(stream) };
+    let stream: Box<dyn Stream> =
+        if host.tls { Box::new(encrypt(host, stream).await?) } else { Box::new(stream) };
     let (sender, connection) = timeout(ANSWER_TIME, http1::handshake(TokioIo::new(stream)))
         .await
         .map_err(|_| silent(host))?
@@ -164,8 +165,9 @@ async fn json<T: DeserializeOwned>(
         return Err(unexpected(host, response).await);
     }
     let bytes = body(host, response).await?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::unreachable(format!("the host {} sent an answer that is none: {error}", host.text)))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::unreachable(format!("the host {} sent an answer that is none: {error}", host.text))
+    })
 }
 
 async fn body(host: &HostAddress, response: Response<Incoming>) -> Outcome<Bytes> {
@@ -173,7 +175,9 @@ async fn body(host: &HostAddress, response: Response<Incoming>) -> Outcome<Bytes
     match collected.await {
         Err(_) => Err(silent(host)),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) => Err(Failure::unreachable(format!("the host {} sent a bad answer: {error}", host.text))),
+        Ok(Err(error)) => {
+            Err(Failure::unreachable(format!("the host {} sent a bad answer: {error}", host.text)))
+        }
     }
 }
 
@@ -185,9 +189,11 @@ async fn unexpected(host: &HostAddress, response: Response<Incoming>) -> Failure
         Err(failure) => return failure,
     };
     let Some(api::ErrorReply { error }) = said else {
-        return Failure::unreachable(format!("the host {} answered {status}", host.text)).hint("is it an Enarx host?");
+        return Failure::unreachable(format!("the host {} answered {status}", host.text))
+            .hint("is it an Enarx host?");
     };
-    let failure = Failure::unreachable(format!("the host {} said no: {}", host.text, printable(&error.message)));
+    let failure =
+        Failure::unreachable(format!("the host {} said no: {}", host.text, printable(&error.message)));
     match error.hint {
         Some(hint) => failure.hint(printable(&hint)),
         None => failure,

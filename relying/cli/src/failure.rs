@@ -57,9 +57,11 @@ impl Failure {
     }
 
     pub(crate) fn refused(refusals: Refusals) -> Self {
-        let mut failure = Self::with_code(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
+        let mut failure =
+            Self::with_code(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
         // One hint is enough to go on; the others are printed with their refusals.
-        failure.hint = refusals.iter().find_map(|refusal| Some(refusal.hint.to_owned()).filter(|hint| !hint.is_empty()));
+        failure.hint =
+            refusals.iter().find_map(|refusal| Some(refusal.hint.to_owned()).filter(|hint| !hint.is_empty()));
         failure.refusals = Some(refusals);
         failure
     }

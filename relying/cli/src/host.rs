@@ -13,7 +13,11 @@ use crate::progress::Progress;
 use crate::state::State;
 
 /// Makes a host of this machine.
-pub(crate) fn open(args: &PlatformArgs, state: &State, progress: &mut Progress) -> Outcome<(Host, HostConfig)> {
+pub(crate) fn open(
+    args: &PlatformArgs,
+    state: &State,
+    progress: &mut Progress,
+) -> Outcome<(Host, HostConfig)> {
     let program = enarx_hostd::keep_program(args.keep_program.as_deref()).map_err(|error| failed(&error))?;
     let mut config = HostConfig::new(program, state.simulator_folder(), args.simulate.clone());
     config.require_sandbox = args.require_sandbox;

@@ -13,7 +13,8 @@ const MAX_TEXT: u64 = 1 << 20;
 
 /// The bytes of a file of at most `limit` bytes.
 pub(crate) fn bytes(path: &Path, limit: u64) -> Outcome<Vec<u8>> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("could not read {}: {error}", path.display()));
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("could not read {}: {error}", path.display()));
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| wrong(&error))?;
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;

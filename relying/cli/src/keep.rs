@@ -30,7 +30,9 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
                 let record = state.find(&keep)?;
                 let trust = match policy {
                     Some(file) => Trust::load(Some(&file), &state, None)?,
-                    None => Trust::parse("the policy it was deployed under", record.policy.clone(), &state, None)?,
+                    None => {
+                        Trust::parse("the policy it was deployed under", record.policy.clone(), &state, None)?
+                    }
                 };
                 attest(&record, &owner, &trust, output).await
             }
@@ -149,7 +151,10 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
 
 /// Evidence that is good and speaks of something else than what was deployed.
 fn other(what: &str) -> Failure {
-    Failure::with_code(REFUSED, format!("the evidence is good, but the Keep is not the one that was deployed: {what}"))
+    Failure::with_code(
+        REFUSED,
+        format!("the evidence is good, but the Keep is not the one that was deployed: {what}"),
+    )
 }
 
 async fn stop(state: &State, record: &KeepRecord, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
@@ -181,7 +186,10 @@ async fn admitted(record: &KeepRecord, owner: &OwnerKey) -> Outcome<Link> {
 
 async fn connect(record: &KeepRecord, session: Session) -> Outcome<Link> {
     let address = HostAddress::parse(&record.host)?;
-    let id = record.host_id.parse().map_err(|error| Failure::usage(format!("the record of {}: {error}", record.name())))?;
+    let id = record
+        .host_id
+        .parse()
+        .map_err(|error| Failure::usage(format!("the record of {}: {error}", record.name())))?;
     let stream = connect::control(&address, id).await?;
     let mut link = Link::new(session, stream);
     link.connected().await?;

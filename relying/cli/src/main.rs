@@ -67,8 +67,8 @@ fn perform(cli: Cli) -> Outcome<u8> {
 
 /// Runs a command that talks to others; Ctrl-C ends it from wherever it is.
 fn wait<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime =
-        Runtime::new().map_err(|error| Failure::unreachable(format!("could not start the runtime: {error}")))?;
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::unreachable(format!("could not start the runtime: {error}")))?;
     let outcome = runtime.block_on(work);
     // Reading from a terminal cannot be cancelled; it must not keep the program from ending.
     runtime.shutdown_background();

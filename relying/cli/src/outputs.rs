@@ -61,7 +61,9 @@ impl<'a> Root<'a> {
         let opened = fs::create_dir_all(path).and_then(|()| File::open(path));
         match opened {
             Ok(folder) => Ok(Self { path, folder: folder.into() }),
-            Err(error) => Err(Failure::usage(format!("could not make the folder {}: {error}", path.display()))),
+            Err(error) => {
+                Err(Failure::usage(format!("could not make the folder {}: {error}", path.display())))
+            }
         }
     }
 
@@ -80,7 +82,8 @@ impl<'a> Root<'a> {
             EntryKind::File(_) => {
                 fetched.files += 1;
                 self.parents(&entry.path).map_err(failed)?;
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags =
+                    OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
                 let file = rustix::fs::openat2(&self.folder, entry.path.as_str(), flags, mode, BENEATH);
                 file.map(File::from).map(Some).map_err(failed)
@@ -116,7 +119,11 @@ impl<'a> Root<'a> {
         let mut folder = self.folder.as_fd().try_clone_to_owned().map_err(|_| Errno::MFILE)?;
         for step in path.components() {
             let Component::Normal(name) = step else { return Err(Errno::INVAL) };
-            match rustix::fs::mkdirat(&folder, name, Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH) {
+            match rustix::fs::mkdirat(
+                &folder,
+                name,
+                Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH,
+            ) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error),
             }
@@ -173,7 +180,10 @@ mod tests {
         let root = Root::open(inside.path()).unwrap();
         let progress = Progress::silent();
         for path in ["way/file", "../file", "way"] {
-            assert!(root.place(&entry(path, EntryKind::File(1)), &mut Fetched::default(), &progress).is_err(), "{path}");
+            assert!(
+                root.place(&entry(path, EntryKind::File(1)), &mut Fetched::default(), &progress).is_err(),
+                "{path}"
+            );
         }
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }

@@ -64,8 +64,12 @@ impl Job<'_> {
         // The bundle's own copies of the secrets are no longer needed.
         drop(bundle);
         let length = bytes.len();
-        let payload =
-            Payload { bytes, workload: *digest.as_bytes(), attach: self.attach, time_base_ms: time_base_ms() };
+        let payload = Payload {
+            bytes,
+            workload: *digest.as_bytes(),
+            attach: self.attach,
+            time_base_ms: time_base_ms(),
+        };
         link.session().release(&result, payload).map_err(|error| broken(&error))?;
         self.provisioned(&mut link, length, progress).await?;
         let owner = hex::encode(self.owner.id().0);
@@ -129,8 +133,10 @@ impl Job<'_> {
         progress: &mut Progress,
     ) -> Outcome<(Vec<u8>, enarx_package::ProgramKind)> {
         let spec = EngineSpec::parse(engine).map_err(|error| {
-            Failure::unreachable(format!("the Keep states an engine that this version does not know: {error}"))
-                .hint("use the version of enarx that the Keep was built with")
+            Failure::unreachable(format!(
+                "the Keep states an engine that this version does not know: {error}"
+            ))
+            .hint("use the version of enarx that the Keep was built with")
         })?;
         let cache = if self.cache { Some(state::cache_folder()?) } else { None };
         let compiler = Compiler::new(cache).key_file(self.state.cache_key_file());
@@ -154,7 +160,12 @@ impl Job<'_> {
         let from = if compiled.cached { "from the cache" } else { "compiled now" };
         progress.step(
             "compiled",
-            &format!("{} to {} bytes for {}, {from}", workload.name, compiled.code.len(), spec.target().triple()),
+            &format!(
+                "{} to {} bytes for {}, {from}",
+                workload.name,
+                compiled.code.len(),
+                spec.target().triple()
+            ),
             json!({ "cached": compiled.cached, "bytes": compiled.code.len(), "engine": engine }),
         );
         Ok((compiled.code, compiled.kind))

@@ -180,7 +180,8 @@ pub(crate) fn ended(exit: &Exit) -> (u8, String) {
         Exit::Trapped(trap) => {
             let mut text = format!("the workload trapped: {}", printable(&trap.message));
             for (number, frame) in trap.backtrace.iter().enumerate() {
-                let function = frame.function.as_deref().map_or_else(|| format!("function {}", frame.index), printable);
+                let function =
+                    frame.function.as_deref().map_or_else(|| format!("function {}", frame.index), printable);
                 let module = frame.module.as_deref().map(|module| format!(" in {}", printable(module)));
                 let offset = frame.offset.map(|offset| format!(" at 0x{offset:x}"));
                 text.push_str(&format!(
@@ -191,11 +192,18 @@ pub(crate) fn ended(exit: &Exit) -> (u8, String) {
             }
             (TRAPPED, text)
         }
-        Exit::LimitExceeded(limit) => {
-            (STOPPED, format!("the workload ran into its {} limit: {}", printable(&limit.limit), printable(&limit.detail)))
-        }
+        Exit::LimitExceeded(limit) => (
+            STOPPED,
+            format!(
+                "the workload ran into its {} limit: {}",
+                printable(&limit.limit),
+                printable(&limit.detail)
+            ),
+        ),
         Exit::Stopped => (STOPPED, "the workload was stopped".to_owned()),
-        Exit::NotStarted(why) => (UNREACHABLE, format!("the workload could not be started: {}", printable(why))),
+        Exit::NotStarted(why) => {
+            (UNREACHABLE, format!("the workload could not be started: {}", printable(why)))
+        }
     }
 }
 
@@ -213,7 +221,9 @@ pub(crate) fn describe(exit: &Exit) -> Value {
                 .collect();
             json!({ "exit": "trapped", "kind": trap.kind, "message": trap.message, "backtrace": frames })
         }
-        Exit::LimitExceeded(limit) => json!({ "exit": "limit", "limit": limit.limit, "detail": limit.detail }),
+        Exit::LimitExceeded(limit) => {
+            json!({ "exit": "limit", "limit": limit.limit, "detail": limit.detail })
+        }
         Exit::Stopped => json!({ "exit": "stopped" }),
         Exit::NotStarted(why) => json!({ "exit": "not-started", "why": why }),
     }

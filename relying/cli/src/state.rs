@@ -87,8 +87,9 @@ impl State {
         let folder = self.folder.join(KEEPS_FOLDER);
         private_folder(&folder)?;
         let text = serde_json::to_vec_pretty(record).map_err(Failure::usage)?;
-        write_private(&folder.join(format!("{}.json", record.keep)), &text)
-            .map_err(|error| Failure::usage(format!("could not record the Keep in {}: {error}", folder.display())))
+        write_private(&folder.join(format!("{}.json", record.keep)), &text).map_err(|error| {
+            Failure::usage(format!("could not record the Keep in {}: {error}", folder.display()))
+        })
     }
 
     pub(crate) fn forget(&self, record: &KeepRecord) -> Outcome<()> {
@@ -107,7 +108,9 @@ impl State {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Failure::usage(format!("could not list {}: {error}", folder.display()))),
+            Err(error) => {
+                return Err(Failure::usage(format!("could not list {}: {error}", folder.display())));
+            }
         };
         let mut records = Vec::new();
         for entry in entries.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "json")) {
@@ -138,7 +141,8 @@ pub(crate) fn cache_folder() -> Outcome<PathBuf> {
 fn user_folder(own: &str, standard: &str, below_home: &str) -> Outcome<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if let Some(path) = env::var_os(own) {
-        return std::path::absolute(PathBuf::from(path)).map_err(|error| Failure::usage(format!("{own}: {error}")));
+        return std::path::absolute(PathBuf::from(path))
+            .map_err(|error| Failure::usage(format!("{own}: {error}")));
     }
     absolute(standard)
         .or_else(|| absolute("HOME").map(|home| home.join(below_home)))
@@ -186,7 +190,9 @@ fn make_seed(path: &Path) -> Outcome<Zeroizing<[u8; 32]>> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             read_seed(path)?.ok_or_else(|| Failure::usage(format!("{} vanished", path.display())))
         }
-        Err(error) => Err(Failure::usage(format!("could not write the owner key {}: {error}", path.display()))),
+        Err(error) => {
+            Err(Failure::usage(format!("could not write the owner key {}: {error}", path.display())))
+        }
     }
 }
 

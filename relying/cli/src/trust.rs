@@ -41,11 +41,18 @@ impl Trust {
     }
 
     /// A policy whose text is at hand.
-    pub(crate) fn parse(name: &str, text: String, state: &State, keep_program: Option<&Path>) -> Outcome<Self> {
+    pub(crate) fn parse(
+        name: &str,
+        text: String,
+        state: &State,
+        keep_program: Option<&Path>,
+    ) -> Outcome<Self> {
         let policy = check(name, &text)?;
         let mut anchors = TrustAnchors::vendors();
         // Nothing is made here: a machine without a simulator has no local root.
-        for root in Simulator::roots(&state.simulator_folder()).map_err(|error| Failure::usage(chain(&error)))? {
+        for root in
+            Simulator::roots(&state.simulator_folder()).map_err(|error| Failure::usage(chain(&error)))?
+        {
             anchors = anchors.with_simulated(LOCAL, root);
         }
         Ok(Self { policy, text, anchors, reference_values: release(keep_program)? })

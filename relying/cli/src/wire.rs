@@ -58,7 +58,8 @@ impl Link {
 
     /// The next event, which a Keep that works gives soon.
     pub(crate) async fn soon(&mut self) -> Outcome<Event> {
-        let late = || Failure::unreachable(format!("the Keep did not answer within {} seconds", PATIENCE.as_secs()));
+        let late =
+            || Failure::unreachable(format!("the Keep did not answer within {} seconds", PATIENCE.as_secs()));
         match timeout(PATIENCE, self.next()).await.map_err(|_| late())?? {
             Event::Refused(refusal) => Err(refused(refusal)),
             Event::Closed => Err(Failure::unreachable("the Keep closed the session")),
@@ -93,7 +94,9 @@ impl Link {
     /// Moves bytes in whichever direction is ready first.
     async fn exchange(&mut self) -> Outcome<()> {
         self.refill();
-        let lost = |error: std::io::Error| Failure::unreachable(format!("the connection to the Keep was lost: {error}"));
+        let lost = |error: std::io::Error| {
+            Failure::unreachable(format!("the connection to the Keep was lost: {error}"))
+        };
         if self.pending.is_empty() {
             let count = self.reader.read(&mut self.buffer).await.map_err(lost)?;
             return self.received(count);
@@ -155,9 +158,9 @@ pub(crate) fn broken(error: &SessionError) -> Failure {
 pub(crate) fn refused(refusal: Refusal) -> Failure {
     let failure = Failure::unreachable(format!("the Keep said no: {refusal}"));
     match refusal {
-        Refusal::NotOwner | Refusal::OwnerSignature => {
-            failure.hint("only the owner key that deployed the workload can do this; is this the right state folder?")
-        }
+        Refusal::NotOwner | Refusal::OwnerSignature => failure.hint(
+            "only the owner key that deployed the workload can do this; is this the right state folder?",
+        ),
         Refusal::NotFresh => failure.hint("somebody else was first; deploy again for a Keep of your own"),
         _ => failure,
     }

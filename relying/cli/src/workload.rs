@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use enarx_compiler::ReadError;
 use enarx_package::{
-    Bundle, Entry, EntryKind, FileTree, GuestPath, Input, Manifest, ProgramKind, Resolved, Secret, SecretSource,
-    WorkloadDigest,
+    Bundle, Entry, EntryKind, FileTree, GuestPath, Input, Manifest, ProgramKind, Resolved, Secret,
+    SecretSource, WorkloadDigest,
 };
 
 use zeroize::Zeroizing;
@@ -39,7 +39,9 @@ impl Workload {
     pub(crate) fn read(args: &WorkloadArgs) -> Outcome<Self> {
         let given = &args.workload;
         let folder = fs::metadata(given)
-            .map_err(|error| Failure::usage(format!("could not read the workload {}: {error}", given.display())))?
+            .map_err(|error| {
+                Failure::usage(format!("could not read the workload {}: {error}", given.display()))
+            })?
             .is_dir();
         let (mut manifest, base) = if folder {
             (read_manifest(given)?, given.clone())
@@ -121,9 +123,9 @@ fn amend(manifest: &mut Manifest, args: &WorkloadArgs) -> Outcome<()> {
         let host = folder.host.to_str().ok_or_else(|| {
             Failure::usage(format!("--dir {}: the path is not UTF-8", folder.host.display()))
         })?;
-        manifest
-            .add_data(host, &folder.guest)
-            .map_err(|problem| wrong(&format!("--dir {}::{}", folder.host.display(), folder.guest), &problem))?;
+        manifest.add_data(host, &folder.guest).map_err(|problem| {
+            wrong(&format!("--dir {}::{}", folder.host.display(), folder.guest), &problem)
+        })?;
     }
     Ok(())
 }
@@ -177,8 +179,9 @@ impl Room {
 fn read_tree(host: &Path, guest: &GuestPath, room: &mut Room, entries: &mut Vec<Entry>) -> Outcome<()> {
     let mut waiting = vec![(host.to_owned(), guest.clone())];
     while let Some((host, guest)) = waiting.pop() {
-        let wrong =
-            |error: &dyn std::fmt::Display| Failure::usage(format!("could not read {}: {error}", host.display()));
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::usage(format!("could not read {}: {error}", host.display()))
+        };
         // What is named is followed if it is a link; what is found below is not.
         let named = entries.is_empty() && waiting.is_empty();
         let metadata = if named { fs::metadata(&host) } else { fs::symlink_metadata(&host) };
@@ -186,7 +189,8 @@ fn read_tree(host: &Path, guest: &GuestPath, room: &mut Room, entries: &mut Vec<
         let kind = if metadata.is_dir() {
             for entry in fs::read_dir(&host).map_err(|error| wrong(&error))? {
                 let entry = entry.map_err(|error| wrong(&error))?;
-                let name = entry.file_name().into_string().map_err(|_| wrong(&"a name in it is not UTF-8"))?;
+                let name =
+                    entry.file_name().into_string().map_err(|_| wrong(&"a name in it is not UTF-8"))?;
                 waiting.push((entry.path(), guest.join(&name).map_err(|error| wrong(&error))?));
             }
             if guest.is_root() {
@@ -197,7 +201,9 @@ fn read_tree(host: &Path, guest: &GuestPath, room: &mut Room, entries: &mut Vec<
         } else if metadata.is_symlink() {
             let target = fs::read_link(&host).map_err(|error| wrong(&error))?;
             room.take(&host, 0)?;
-            EntryKind::Symlink(target.into_os_string().into_string().map_err(|_| wrong(&"its target is not UTF-8"))?)
+            EntryKind::Symlink(
+                target.into_os_string().into_string().map_err(|_| wrong(&"its target is not UTF-8"))?,
+            )
         } else if metadata.is_file() {
             room.take(&host, metadata.len())?;
             EntryKind::File(input::bytes(&host, metadata.len())?)
@@ -215,8 +221,10 @@ fn read_secrets(manifest: &Manifest, base: &Path) -> Outcome<BTreeMap<String, Se
         let Input::Secret { name, source } = wanted else { continue };
         let value = match source {
             SecretSource::Variable(variable) => env::var(variable).map(Secret::new).map_err(|_| {
-                Failure::usage(format!("the secret `{name}` has no value: the variable `{variable}` is not set"))
-                    .hint(format!("set {variable} in the environment of this command"))
+                Failure::usage(format!(
+                    "the secret `{name}` has no value: the variable `{variable}` is not set"
+                ))
+                .hint(format!("set {variable} in the environment of this command"))
             })?,
             SecretSource::File(path) => {
                 let bytes = Zeroizing::new(input::bytes(&base.join(path), MAX_SECRET)?);

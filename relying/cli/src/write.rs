@@ -16,8 +16,9 @@ use crate::failure::{Failure, Outcome};
 
 /// `enarx init`
 pub(crate) fn manifest(folder: &Path) -> Outcome<()> {
-    fs::create_dir_all(folder)
-        .map_err(|error| Failure::usage(format!("could not make the folder {}: {error}", folder.display())))?;
+    fs::create_dir_all(folder).map_err(|error| {
+        Failure::usage(format!("could not make the folder {}: {error}", folder.display()))
+    })?;
     new_file(&folder.join(Manifest::FILE_NAME), Manifest::template())
 }
 
@@ -38,9 +39,11 @@ pub(crate) fn completions(shell: Shell) -> Outcome<()> {
 
 /// `enarx man`
 pub(crate) fn manual(folder: &Path) -> Outcome<()> {
-    fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder)).map_err(|error| {
-        Failure::usage(format!("could not write the manual pages into {}: {error}", folder.display()))
-    })
+    fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder)).map_err(
+        |error| {
+            Failure::usage(format!("could not write the manual pages into {}: {error}", folder.display()))
+        },
+    )
 }
 
 /// Writes to standard output; a reader that went away is not an error.
