@@ -78,6 +78,23 @@ fn sockets_are_refused_before_anything_leaves_the_machine() {
 }
 
 #[test]
+fn streams_are_refused_under_numbers_that_are_not_theirs() {
+    let files = |kinds: &[&str]| {
+        let files: Vec<String> = kinds.iter().map(|kind| format!("{{ kind = \"{kind}\" }}")).collect();
+        format!("files = [{}]", files.join(","))
+    };
+    let hint = "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`; there are no more";
+    let refusal = |kinds: &[&str]| refusal(&files(kinds), resolved(&[], &[]));
+    assert_eq!(refusal(&["stdout"]), format!("descriptor 0 (`stdout`) cannot be stdout\n{hint}"));
+    assert_eq!(refusal(&["null", "stdin"]), format!("descriptor 1 (`stdin`) cannot be stdin\n{hint}"));
+    let four = ["stdin", "stdout", "stderr", "null"];
+    assert_eq!(refusal(&four), format!("descriptor 3 (`null`) cannot be null\n{hint}"));
+    let merged = bundle(&files(&["null", "stderr", "stderr"]), resolved(&[], &[]));
+    assert_eq!(merged.stdio.len(), 3);
+    assert_eq!(bundle("files = []", resolved(&[], &[])).stdio, []);
+}
+
+#[test]
 fn a_steward_is_refused() {
     assert_eq!(
         refusal("steward = \"https://attest.example.com\"", resolved(&[], &[])),

@@ -64,6 +64,16 @@ pub enum ResolveError {
         /// Its name.
         name: String,
     },
+    /// A standard stream under a number that this version does not connect it to.
+    #[error("descriptor {number} (`{name}`) cannot be {}", .kind.default_name())]
+    DescriptorUnsupported {
+        /// Number of the descriptor.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// What it should be.
+        kind: Stdio,
+    },
     /// A Steward of Enarx 0.7.
     #[error("`steward` is not supported: no service stands between a tenant and its Keep")]
     StewardUnsupported,
@@ -112,6 +122,10 @@ impl ResolveError {
         Some(match self {
             Self::NetworkUnsupported { .. } => {
                 "remove the `[[files]]` entries of kind `listen` and `connect`".to_string()
+            }
+            Self::DescriptorUnsupported { .. } => {
+                "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`; there are no more"
+                    .to_string()
             }
             Self::StewardUnsupported => {
                 "remove `steward`: the tenant's own machine verifies the Keep".to_string()
@@ -174,10 +188,19 @@ impl Manifest {
         let Some(files) = self.files() else {
             return Ok(Stdio::standard());
         };
-        let descriptor = |(number, file): (usize, &super::File)| match file.kind {
-            FileKind::Stdio(kind) => Ok(Descriptor { name: file.name().into(), kind }),
-            FileKind::Listen { .. } | FileKind::Connect { .. } => {
-                Err(ResolveError::NetworkUnsupported { number, name: file.name().into() })
+        let descriptor = |(number, file): (usize, &super::File)| {
+            let name = String::from(file.name());
+            match (number, &file.kind) {
+                (_, FileKind::Listen { .. } | FileKind::Connect { .. }) => {
+                    Err(ResolveError::NetworkUnsupported { number, name })
+                }
+                (0, FileKind::Stdio(kind @ (Stdio::Null | Stdio::Stdin)))
+                | (1 | 2, FileKind::Stdio(kind @ (Stdio::Null | Stdio::Stdout | Stdio::Stderr))) => {
+                    Ok(Descriptor { name, kind: *kind })
+                }
+                (_, FileKind::Stdio(kind)) => {
+                    Err(ResolveError::DescriptorUnsupported { number, name, kind: *kind })
+                }
             }
         };
         files.iter().enumerate().map(descriptor).collect()

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One Keep in a process. A host starts it, see `docs/host-stream.md`; it is of no use by hand.
-#![forbid(unsafe_code)]
+//! Not written yet.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    enarx_shim::process::main()
-}
+fn main() {}
