@@ -15,36 +15,16 @@ const BARE_METAL: &[&str] =
 /// Crates that a relying party may embed in a web page or another Keep.
 const WEBASSEMBLY: &[&str] = &["enarx-evidence", "enarx-verifier", "enarx-package"];
 
-/// The example workloads: folder and the target its README names.
-const EXAMPLES: &[(&str, &str)] = &[
-    ("examples/hello", "wasm32-wasip1"),
-    ("examples/programs", "wasm32-wasip1"),
-    ("examples/component", "wasm32-wasip2"),
+/// The example workloads: folder, target, and what of it is built.
+const EXAMPLES: &[(&str, &str, &[&str])] = &[
+    ("examples/hello", "wasm32-wasip1", &[]),
+    ("examples/programs", "wasm32-wasip1", &["--bins"]),
+    ("examples/programs", "wasm32-wasip2", &["--bin", "component"]),
 ];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Dev,
-    Release,
-}
-
-impl Profile {
-    /// The folder below `target/` that cargo uses for the profile.
-    pub(crate) fn folder(self) -> &'static str {
-        match self {
-            Self::Dev => "debug",
-            Self::Release => "release",
-        }
-    }
-}
 
 pub(crate) fn workspace_root() -> Result<PathBuf> {
     let manifest = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&manifest).parent().context("xtask has no parent folder")?.to_owned())
-}
-
-pub(crate) fn target_dir(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// A `cargo` command that runs in `folder`.
@@ -60,30 +40,30 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds `enarx` and `enarx-keep`.
+/// The folder of the release build.
+pub(crate) fn release_dir(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("release")
+}
+
+/// Builds `enarx` and `enarx-keep` in release mode.
 ///
 /// Two runs of cargo on purpose: in one run cargo would merge the features of both, and the Keep would contain the
 /// compiler that only the tenant's side may have.
-pub(crate) fn programs(root: &Path, profile: Profile) -> Result<()> {
+pub(crate) fn programs(root: &Path) -> Result<()> {
     for arguments in [
-        ["build", "--package", "enarx-shim", "--features", "process", "--bin", "enarx-keep"].as_slice(),
-        ["build", "--package", "enarx", "--bin", "enarx"].as_slice(),
+        ["--package", "enarx-shim", "--features", "process", "--bin", "enarx-keep"].as_slice(),
+        ["--package", "enarx", "--bin", "enarx"].as_slice(),
     ] {
-        let mut command = cargo(root);
-        command.args(arguments);
-        if profile == Profile::Release {
-            command.arg("--release");
-        }
-        succeed(&mut command)?;
+        succeed(cargo(root).args(["build", "--release"]).args(arguments))?;
     }
     Ok(())
 }
 
 /// Builds the example workloads with their own manifests, as a user of Enarx would.
 pub(crate) fn examples(root: &Path) -> Result<()> {
-    for (folder, target) in EXAMPLES {
+    for (folder, target, what) in EXAMPLES {
         let mut command = cargo(&root.join(folder));
-        command.args(["build", "--release", "--target", target]);
+        command.args(["build", "--release", "--target", target]).args(*what);
         // Each example keeps its output beside its source, where its Enarx.toml expects it.
         command.env_remove("CARGO_TARGET_DIR");
         succeed(&mut command)?;

@@ -37,6 +37,7 @@ const GRANTED: &[(&str, &str)] = &[];
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut faults = Vec::new();
     direction(root, &mut faults)?;
+    no_compiler_in_a_keep(root, &mut faults)?;
     for file in sources(root)? {
         source(root, &file, &mut faults)?;
     }
@@ -73,6 +74,31 @@ fn direction(root: &Path, faults: &mut Vec<String>) -> Result<()> {
         {
             faults.push(format!("`{from}` depends on `{to}`: nothing stands above the relying party"));
         }
+    }
+    Ok(())
+}
+
+/// A Keep executes code and makes none: the compiler is on the tenant's side only.
+fn no_compiler_in_a_keep(root: &Path, faults: &mut Vec<String>) -> Result<()> {
+    let output = cargo(root)
+        .args([
+            "tree",
+            "--package",
+            "enarx-shim",
+            "--features",
+            "process",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .output()
+        .context("could not run `cargo tree`")?;
+    let text = String::from_utf8(output.stdout).context("`cargo tree` did not print UTF-8")?;
+    for line in
+        text.lines().filter(|line| line.starts_with("cranelift-codegen ") || line.starts_with("winch"))
+    {
+        faults.push(format!("the Keep contains a compiler: `{line}`"));
     }
     Ok(())
 }

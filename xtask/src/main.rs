@@ -23,12 +23,8 @@ struct Cli {
 enum Chore {
     /// Build everything in release mode and run `examples/hello` in an attested Keep
     Hello,
-    /// Build the programs and the example workloads
-    Build {
-        /// Build without optimisation of the workspace's own crates
-        #[arg(long)]
-        debug: bool,
-    },
+    /// Build the programs in release mode, and the example workloads
+    Build,
     /// Build the example workloads only
     Examples,
     /// Build what the tests need and run all tests
@@ -55,10 +51,7 @@ fn perform(chore: Chore) -> Result<()> {
     let root = build::workspace_root()?;
     match chore {
         Chore::Hello => run::hello(&root),
-        Chore::Build { debug } => {
-            build::examples(&root)?;
-            build::programs(&root, if debug { build::Profile::Dev } else { build::Profile::Release })
-        }
+        Chore::Build => build::examples(&root).and_then(|()| build::programs(&root)),
         Chore::Examples => build::examples(&root),
         Chore::Test => run::tests(&root),
         Chore::Lint => lint::check(&root),

@@ -31,7 +31,8 @@ Exit codes:
   4    the host or the Keep could not be reached or started, or was lost
   130  interrupted by Ctrl-C
   134  the workload trapped
-  137  the workload was stopped: a limit, or its owner";
+  137  the workload was stopped: a limit, or its owner
+  141  nobody reads the workload's output any more";
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
@@ -262,7 +263,9 @@ fn folder(text: &str) -> Result<Folder, String> {
         guest.to_owned()
     };
     if !guest.starts_with('/') || guest.split('/').any(|part| part == "..") {
-        return Err(format!("the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"));
+        return Err(format!(
+            "the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"
+        ));
     }
     Ok(Folder { host: host.into(), guest })
 }

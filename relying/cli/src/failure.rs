@@ -19,6 +19,8 @@ pub(crate) const UNREACHABLE: u8 = 4;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// The workload trapped: 128 + SIGABRT, as `wasmtime run` counts.
 pub(crate) const TRAPPED: u8 = 134;
+/// Nobody reads the workload's output any more: 128 + SIGPIPE.
+pub(crate) const UNREAD: u8 = 141;
 /// The workload was stopped by a limit or its owner: 128 + SIGKILL.
 pub(crate) const STOPPED: u8 = 137;
 
@@ -34,26 +36,32 @@ pub(crate) struct Failure {
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
-    fn new(code: u8, message: impl Display) -> Self {
+    pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
         Self { code, message: message.to_string(), hint: None, refusals: None }
     }
 
     pub(crate) fn usage(message: impl Display) -> Self {
-        Self::new(USAGE, message)
+        Self::with_code(USAGE, message)
     }
 
     pub(crate) fn unreachable(message: impl Display) -> Self {
-        Self::new(UNREACHABLE, message)
+        Self::with_code(UNREACHABLE, message)
     }
 
     pub(crate) fn interrupted() -> Self {
-        Self::new(INTERRUPTED, "interrupted; the Keep was ended and nothing is left behind")
+        Self::with_code(INTERRUPTED, "interrupted; the Keep was ended and nothing is left behind")
+    }
+
+    pub(crate) fn unread() -> Self {
+        Self::with_code(UNREAD, "nobody reads the workload's output any more; the Keep was ended")
     }
 
     pub(crate) fn refused(refusals: Refusals) -> Self {
-        let mut failure = Self::new(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
+        let mut failure =
+            Self::with_code(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
         // One hint is enough to go on; the others are printed with their refusals.
-        failure.hint = refusals.iter().find_map(|refusal| refusal.hint.clone().map(Into::into));
+        failure.hint =
+            refusals.iter().find_map(|refusal| Some(refusal.hint.to_owned()).filter(|hint| !hint.is_empty()));
         failure.refusals = Some(refusals);
         failure
     }

@@ -1,5 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! `enarx`: run secrets on machines you do not trust.
+//!
+//! A thin shell around `tcb/`: what is decided is decided in `enarx_verifier`, what is said to a Keep is said by
+//! `enarx_session`. Here are files, sockets, the clock and the words for the user.
 
-fn main() {}
+mod args;
+mod connect;
+mod failure;
+mod host;
+mod input;
+mod keep;
+mod outputs;
+mod progress;
+mod provision;
+mod run;
+mod state;
+mod stdio;
+mod trust;
+mod wire;
+mod workload;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use crate::args::{Cli, Command, HostCommand, PolicyCommand};
+use crate::failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let format = cli.output.format;
+    match perform(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print(format);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Performs a command and gives the exit code.
+fn perform(cli: Cli) -> Outcome<u8> {
+    let output = cli.output;
+    match cli.command {
+        Command::Run(args) => wait(run::run(args, &output)),
+        Command::Deploy(args) => wait(run::deploy(args, &output)),
+        Command::Keep(command) => wait(keep::perform(command, &output)),
+        Command::Host(HostCommand::Serve(args)) => wait(host::serve(args, &output)).map(|()| 0),
+        Command::Policy(PolicyCommand::New { file }) => write::policy(file.as_deref()).map(|()| 0),
+        Command::Policy(PolicyCommand::Check { file }) => {
+            let text = input::text(&file)?;
+            trust::check(&file.display().to_string(), &text)?;
+            if !output.quiet {
+                eprintln!("{} is a valid policy", file.display());
+            }
+            Ok(0)
+        }
+        Command::Init(args) => write::manifest(&args.folder).map(|()| 0),
+        Command::Completions { shell } => write::completions(shell).map(|()| 0),
+        Command::Man { folder } => write::manual(&folder).map(|()| 0),
+    }
+}
+
+/// Runs a command that talks to others; Ctrl-C ends it from wherever it is.
+fn wait<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::unreachable(format!("could not start the runtime: {error}")))?;
+    let outcome = runtime.block_on(work);
+    // Reading from a terminal cannot be cancelled; it must not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
+}

@@ -29,6 +29,11 @@ impl Progress {
         Self { format: options.format, quiet: options.quiet, terminal, started: now, last: now }
     }
 
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self::new(&OutputOptions { quiet: true, format: Format::Text })
+    }
+
     pub(crate) fn format(&self) -> Format {
         self.format
     }
@@ -78,6 +83,16 @@ impl Progress {
             all.extend(fields.clone());
         }
         self.step("finished", &format!("{detail}, {} ms in all", total.as_millis()), all);
+    }
+
+    /// A sign of life for long work of unknown length, where somebody is looking.
+    pub(crate) fn spinner(&self) -> ProgressBar {
+        if self.quiet || self.format == Format::Json || !self.terminal {
+            return ProgressBar::hidden();
+        }
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        spinner
     }
 
     /// A bar for long work, where somebody is looking; it prints nothing otherwise.

@@ -1,3 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! What a Keep stands on.
+//!
+//! - [`code`]: turns compiled code that came from the owner into something to execute. The only unsafe code of a Keep.
+//! - `process` (feature `process`): a Keep as a sandboxed process of Linux, the program `enarx-keep`.
+#![cfg_attr(not(feature = "process"), no_std)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod code;
+#[cfg(feature = "process")]
+pub mod process;

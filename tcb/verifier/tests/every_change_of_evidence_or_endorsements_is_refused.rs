@@ -111,19 +111,14 @@ fn each_field_of_the_report() {
 fn each_byte_of_the_report() {
     let (mut relying, bundle) = accepted();
     for at in 0..Report::LEN {
-        for bits in [0x01, 0x80] {
-            let mut changed = bundle.clone();
-            changed.evidence.bytes[at] ^= bits;
-            let codes = relying.codes(&changed);
-            let unread = codes == [Code::EvidenceMalformed];
-            let unsigned = codes.iter().any(|code| {
-                matches!(
-                    code,
-                    Code::ReportSignatureInvalid | Code::SigningKeyNone | Code::KeyCertificateMissing
-                )
-            });
-            assert!(unread || unsigned, "byte {at:#x}: {codes:?}");
-        }
+        let mut changed = bundle.clone();
+        changed.evidence.bytes[at] ^= if at % 2 == 0 { 0x01 } else { 0x80 };
+        let codes = relying.codes(&changed);
+        let unread = codes == [Code::EvidenceMalformed];
+        let unsigned = codes.iter().any(|code| {
+            matches!(code, Code::ReportSignatureInvalid | Code::SigningKeyNone | Code::KeyCertificateMissing)
+        });
+        assert!(unread || unsigned, "byte {at:#x}: {codes:?}");
     }
 }
 

@@ -15,7 +15,7 @@ pub const MEMORY: usize = 0x1_0000;
 const DUMP: u32 = 0xfff0;
 
 /// An argument.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Arg {
     /// A number of 32 bits.
     I(u32),
@@ -28,7 +28,7 @@ pub enum Arg {
 pub use Arg::{At, I, L};
 
 /// The parameters of every function: `i` for 32 bits, `l` for 64.
-const SIGNATURES: &[(&str, &str)] = &[
+pub const SIGNATURES: &[(&str, &str)] = &[
     ("args_get", "ii"),
     ("args_sizes_get", "ii"),
     ("environ_get", "ii"),

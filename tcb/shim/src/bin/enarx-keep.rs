@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Not written yet.
+//! One Keep in a process. A host starts it, see `docs/host-stream.md`; it is of no use by hand.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enarx_shim::process::main()
+}

@@ -4,13 +4,14 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use enarx_evidence::Bundle;
 use enarx_evidence::snp::Generation;
 use enarx_simulator::{SimulatedPlatform, Simulator};
-use enarx_verifier::crypto::{Remembering, RustCrypto};
+use enarx_verifier::crypto::{P384Signature, RsaKey, RustCrypto, SignatureVerifier};
 use enarx_verifier::{
     AttestationResult, Code, Policy, ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
 };
@@ -104,7 +105,7 @@ pub(crate) struct Relying {
     pub(crate) report_data: [u8; 64],
     pub(crate) reference_values: Vec<ReferenceValue>,
     pub(crate) now: UnixTime,
-    crypto: Remembering<RustCrypto>,
+    crypto: Memory,
 }
 
 impl Relying {
@@ -116,7 +117,7 @@ impl Relying {
             report_data: REPORT_DATA,
             reference_values: vec![release],
             now: now(),
-            crypto: Remembering::new(RustCrypto),
+            crypto: Memory::default(),
         }
     }
 
@@ -145,6 +146,27 @@ impl Relying {
     /// The codes of a refusal, in order; empty if accepted.
     pub(crate) fn codes(&mut self, bundle: &Bundle) -> Vec<Code> {
         self.appraise(bundle).map_or_else(|refusals| refusals.codes().collect(), |_| vec![])
+    }
+}
+
+/// Remembers every answer, also no and also about reports: a test asks about one signature thousands of times.
+#[derive(Default)]
+struct Memory {
+    answers: HashMap<Vec<Vec<u8>>, bool>,
+}
+
+impl SignatureVerifier for Memory {
+    fn rsa_pss_sha384(&mut self, key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
+        let question = [key.modulus, key.exponent, message, signature].map(<[u8]>::to_vec).to_vec();
+        *self.answers.entry(question).or_insert_with(|| RustCrypto.rsa_pss_sha384(key, message, signature))
+    }
+
+    fn ecdsa_p384_sha384(&mut self, point: &[u8; 97], message: &[u8], signature: P384Signature<'_>) -> bool {
+        let question = [point, message, signature.r, signature.s].map(<[u8]>::to_vec).to_vec();
+        *self
+            .answers
+            .entry(question)
+            .or_insert_with(|| RustCrypto.ecdsa_p384_sha384(point, message, signature))
     }
 }
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a host is told: which program its Keeps are, which platform they stand on, and how much they may take.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enarx_simulator::SimulatedPlatform;
+
+use crate::recorder::Recorder;
+
+/// Everything a [`Host`](crate::Host) needs to know.
+#[derive(Clone)]
+pub struct HostConfig {
+    /// The program that is a Keep; [`keep_program`](crate::keep_program) finds it.
+    pub keep_program: PathBuf,
+    /// Where the simulated vendor keeps its keys.
+    pub simulator_dir: PathBuf,
+    /// The platform to simulate.
+    pub platform: SimulatedPlatform,
+    /// Whether a Keep whose sandbox lacks a layer is refused.
+    pub require_sandbox: bool,
+    /// How much Keeps may take.
+    pub limits: HostLimits,
+    /// Sees every byte that passes, for tests; leave it out otherwise.
+    pub recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl HostConfig {
+    /// A configuration with default limits, which takes the sandbox layers that are available.
+    pub fn new(keep_program: PathBuf, simulator_dir: PathBuf, platform: SimulatedPlatform) -> Self {
+        Self {
+            keep_program,
+            simulator_dir,
+            platform,
+            require_sandbox: false,
+            limits: HostLimits::default(),
+            recorder: None,
+        }
+    }
+}
+
+impl fmt::Debug for HostConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConfig")
+            .field("keep_program", &self.keep_program)
+            .field("simulator_dir", &self.simulator_dir)
+            .field("require_sandbox", &self.require_sandbox)
+            .field("limits", &self.limits)
+            .field("recorder", &self.recorder.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much Keeps and those who ask for them may take from the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLimits {
+    /// Keeps in all.
+    pub max_keeps: usize,
+    /// Keeps created from one client address (of IPv6, one /64 network).
+    pub max_keeps_per_client: usize,
+    /// Control streams of one Keep that are open at the same time.
+    pub max_streams_per_keep: usize,
+    /// How long a Keep may take to stand in its sandbox.
+    pub start_timeout: Duration,
+    /// How long a Keep may wait for its owner's program before it is ended.
+    pub unprovisioned_timeout: Duration,
+    /// Address space of one Keep in bytes; none leaves it to the system.
+    pub memory: Option<u64>,
+    /// Evidence that one Keep may ask for at once before it is slowed to the rate below.
+    pub evidence_burst: u32,
+    /// Evidence that one Keep may ask for in a minute.
+    pub evidence_per_minute: u32,
+    /// How many Keeps that ended are remembered, so that their state can be asked for.
+    pub max_remembered: usize,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self {
+            max_keeps: 64,
+            max_keeps_per_client: 16,
+            max_streams_per_keep: 8,
+            start_timeout: Duration::from_secs(10),
+            unprovisioned_timeout: Duration::from_mins(2),
+            memory: Some(8 << 30),
+            evidence_burst: 16,
+            evidence_per_minute: 60,
+            max_remembered: 256,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! One Keep from its host's side: started, watched, given streams, and ended.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enarx_keep::wire::{CONTROL_PORT, Layer, PLATFORM_PORT};
+use tokio::net::UnixStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::api::{KeepExit, KeepId, KeepInfo, SandboxLayer};
+use crate::config::HostLimits;
+use crate::error::HostError;
+use crate::metrics::Metrics;
+use crate::platform::{self, Attester, Rate};
+use crate::process::{FromKeep, Link, LinkError, Process, Program};
+use crate::recorder::{Channel, Direction};
+use crate::stream::{ControlStream, Tap};
+
+/// Platform streams of one Keep that are open at the same time.
+const MAX_PLATFORM_STREAMS: usize = 4;
+/// How long a Keep may take to end after it closed its host stream.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long a Keep may take to accept a stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a Keep is launched with.
+pub(crate) struct Launch<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) limits: &'a HostLimits,
+    pub(crate) require_sandbox: bool,
+    pub(crate) tap: Tap,
+}
+
+impl Launch<'_> {
+    /// The launch configuration: stated to the Keep, bound into its evidence as host data.
+    pub(crate) fn configuration(require_sandbox: bool) -> String {
+        let sandbox = if require_sandbox { " require-sandbox=all" } else { "" };
+        format!("enarx-launch-1 backend=process{sandbox}")
+    }
+
+    /// Starts a process and waits until its sandbox stands.
+    pub(crate) async fn start(self) -> Result<(Process, Link, Vec<SandboxLayer>), HostError> {
+        let limit = self.limits.start_timeout;
+        let start = |source| HostError::Start { source };
+        let (link, theirs) = Link::pair().map_err(start)?;
+        let process = Process::start(self.program, theirs, self.limits.memory).await.map_err(start)?;
+        let layers = timeout(limit, self.ready(&process, &link))
+            .await
+            .map_err(|_| HostError::StartTimeout { after: limit })??;
+        Ok((process, link, layers))
+    }
+
+    async fn ready(&self, process: &Process, link: &Link) -> Result<Vec<SandboxLayer>, HostError> {
+        let configuration = Self::configuration(self.require_sandbox);
+        self.tap.note(Direction::ToKeep, configuration.as_bytes());
+        // A Keep that is gone already says more by its exit status than this error does.
+        let sent = link.launch(&configuration).await;
+        let layers = match link.receive().await {
+            Ok(FromKeep::Sandbox(report)) => report.layers.into_iter().map(layer).collect::<Vec<_>>(),
+            Ok(_) => return Err(protocol(&"the first packet is no sandbox report")),
+            Err(LinkError::Closed) => {
+                let exit = process.exited().await;
+                return Err(HostError::EndedEarly { exit, reason: process.last_words() });
+            }
+            Err(error) => return Err(protocol(&error)),
+        };
+        sent.map_err(|source| HostError::Start { source })?;
+        let missing: Vec<_> = layers.iter().filter(|layer| !layer.active).map(describe).collect();
+        if self.require_sandbox && !missing.is_empty() {
+            return Err(HostError::SandboxIncomplete { missing: missing.join(", ") });
+        }
+        Ok(layers)
+    }
+}
+
+fn describe(layer: &SandboxLayer) -> String {
+    if layer.detail.is_empty() { layer.name.clone() } else { format!("{} ({})", layer.name, layer.detail) }
+}
+
+fn layer(layer: Layer) -> SandboxLayer {
+    SandboxLayer { name: layer.name.into(), active: layer.active, detail: layer.detail.into() }
+}
+
+fn protocol(what: &dyn fmt::Display) -> HostError {
+    HostError::Protocol { what: what.to_string() }
+}
+
+/// A Keep that runs.
+pub(crate) struct Keep {
+    pub(crate) info: KeepInfo,
+    process: Process,
+    link: Link,
+    streams: Arc<Semaphore>,
+    max_streams: usize,
+    host_data: [u8; 32],
+    tap: Tap,
+    ended: watch::Sender<Option<KeepExit>>,
+}
+
+impl Keep {
+    /// A Keep from what [`Launch::start`] gave.
+    pub(crate) fn new(
+        info: KeepInfo,
+        (process, link): (Process, Link),
+        max_streams: usize,
+        host_data: [u8; 32],
+        tap: Tap,
+    ) -> Self {
+        let streams = Arc::new(Semaphore::new(max_streams));
+        Self { info, process, link, streams, max_streams, host_data, tap, ended: watch::Sender::new(None) }
+    }
+
+    pub(crate) fn id(&self) -> KeepId {
+        self.info.id
+    }
+
+    /// A new stream to the control port.
+    pub(crate) async fn control(&self) -> Result<ControlStream, HostError> {
+        let too_many = |_| HostError::TooManyStreams { limit: self.max_streams };
+        let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(too_many)?;
+        let failed = |source| HostError::Start { source };
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
+        ours.set_nonblocking(true).map_err(failed)?;
+        let stream = UnixStream::from_std(ours).map_err(failed)?;
+        match timeout(OPEN_TIMEOUT, self.link.open(CONTROL_PORT, theirs.as_fd())).await {
+            Ok(Ok(())) => {
+                Ok(ControlStream::new(stream, self.tap.on(Channel::Control), self.ended.subscribe(), permit))
+            }
+            Ok(Err(error)) if gone(&error) => Err(HostError::KeepEnded { id: self.id() }),
+            Ok(Err(source)) => Err(failed(source)),
+            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// Kills the Keep; whoever watches it reaps it.
+    pub(crate) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Kills and reaps the Keep, blocking for a moment.
+    pub(crate) fn end(&self) {
+        self.announce(self.process.end());
+    }
+
+    /// Tells everybody who waits that the Keep has been reaped.
+    pub(crate) fn announce(&self, exit: KeepExit) {
+        self.ended.send_replace(Some(exit));
+    }
+
+    /// Waits until the Keep has been reaped.
+    pub(crate) async fn ended(&self) -> KeepExit {
+        let mut ended = self.ended.subscribe();
+        let exit = ended.wait_for(Option::is_some).await.map(|exit| *exit);
+        exit.ok().flatten().unwrap_or_default()
+    }
+
+    /// Serves the Keep until it ends, whatever the reason, and reaps it. Returns how it ended.
+    pub(crate) async fn watch(&self, attester: Arc<Attester>, limits: &HostLimits) -> KeepExit {
+        tokio::select! {
+            exit = self.process.exited() => exit,
+            reason = self.serve(attester, limits) => self.finish(reason).await,
+        }
+    }
+
+    async fn finish(&self, reason: Stop) -> KeepExit {
+        let keep = self.id().short();
+        match reason {
+            // It is about to exit, and its own exit status is worth more than that of our signal.
+            Stop::Closed => {
+                if let Ok(exit) = timeout(LINGER, self.process.exited()).await {
+                    return exit;
+                }
+            }
+            Stop::Violation(what) => {
+                Metrics::add(&self.tap.metrics.protocol_violations, 1);
+                tracing::warn!(keep, what, "the Keep broke the host stream protocol and is ended");
+            }
+            Stop::Unprovisioned => {
+                Metrics::add(&self.tap.metrics.keeps_expired, 1);
+                tracing::info!(keep, "nobody provisioned the Keep in time, it is ended");
+            }
+        }
+        self.process.kill();
+        self.process.exited().await
+    }
+
+    async fn serve(&self, attester: Arc<Attester>, limits: &HostLimits) -> Stop {
+        let rate = Arc::new(Rate::new(limits));
+        let deadline = sleep_until(Instant::now() + limits.unprovisioned_timeout);
+        tokio::pin!(deadline);
+        let mut provisioned = false;
+        let mut streams = JoinSet::new();
+        loop {
+            let packet = tokio::select! {
+                packet = self.link.receive() => packet,
+                Some(_) = streams.join_next() => continue,
+                () = &mut deadline, if !provisioned => return Stop::Unprovisioned,
+            };
+            match packet {
+                Ok(FromKeep::Provisioned) => provisioned = true,
+                Ok(FromKeep::Connect { port: PLATFORM_PORT, stream })
+                    if streams.len() < MAX_PLATFORM_STREAMS =>
+                {
+                    let Ok(stream) = UnixStream::from_std(stream) else { continue };
+                    let tap = self.tap.on(Channel::Platform);
+                    streams.spawn(platform::serve(
+                        stream,
+                        Arc::clone(&attester),
+                        Arc::clone(&rate),
+                        self.host_data,
+                        tap,
+                    ));
+                }
+                // Dropping the stream tells the Keep that nobody is there.
+                Ok(FromKeep::Connect { port, .. }) => {
+                    tracing::debug!(keep = self.id().short(), port, "a stream of the Keep was refused");
+                }
+                Ok(FromKeep::Sandbox(_)) => return Stop::Violation("a second sandbox report".to_owned()),
+                Err(LinkError::Closed) => return Stop::Closed,
+                Err(error) => return Stop::Violation(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Why the host no longer serves a Keep.
+enum Stop {
+    Closed,
+    Violation(String),
+    Unprovisioned,
+}
+
+/// Whether a send failed because nobody is at the other end.
+fn gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The platform port: a Keep sends 64 bytes of report data and gets evidence over them.
+//!
+//! On hardware the CPU makes the report and the host only adds endorsements. Here the simulated vendor makes both, which
+//! is why a simulated platform proves nothing against its host.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enarx_evidence::Format;
+use enarx_keep::wire::{EVIDENCE_REQUEST, encode_evidence};
+use enarx_simulator::{SimulatedPlatform, Simulator};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use crate::api::{API_VERSION, PlatformInfo};
+use crate::config::{HostConfig, HostLimits};
+use crate::error::HostError;
+use crate::metrics::Metrics;
+use crate::process::Program;
+use crate::recorder::Direction;
+use crate::stream::Tap;
+
+/// How long a Keep may take to send its request, and to read the answer.
+const IDLE: Duration = Duration::from_secs(10);
+/// Evidence that is made at the same time: signing keeps a processor busy.
+const PARALLEL: usize = 2;
+
+/// Makes evidence for the Keeps of one host.
+pub(crate) struct Attester {
+    simulator: Simulator,
+    simulator_dir: PathBuf,
+    platform: SimulatedPlatform,
+    program: Arc<Program>,
+    places: Semaphore,
+}
+
+impl Attester {
+    /// The kind of TEE.
+    pub(crate) const TEE: &str = Format::SevSnp.name();
+
+    /// Opens the simulated vendor, and gets it and the measurement ready in the background: the first Keep starts
+    /// meanwhile, and nobody needs either before that Keep asks for evidence.
+    pub(crate) fn open(config: &HostConfig, program: Arc<Program>) -> Result<Arc<Self>, HostError> {
+        let simulator_dir = config.simulator_dir.clone();
+        let simulator = Simulator::open(&simulator_dir)
+            .map_err(|source| HostError::Simulator { dir: simulator_dir.clone(), source })?;
+        let platform = config.platform.clone();
+        let places = Semaphore::new(PARALLEL);
+        let attester = Arc::new(Self { simulator, simulator_dir, platform, program, places });
+        let early = Arc::clone(&attester);
+        std::thread::Builder::new()
+            .name("enarx-prepare".to_owned())
+            .spawn(move || early.prepare())
+            .map_err(|source| HostError::Start { source })?;
+        Ok(attester)
+    }
+
+    /// Keys that do not exist yet are made, those that exist are read. What fails here fails again, and is reported,
+    /// when somebody needs it.
+    fn prepare(&self) {
+        let measurement = self.program.measurement();
+        if let Err(error) =
+            self.simulator.attest(&self.platform, &[0; EVIDENCE_REQUEST], &measurement, &[0; 32])
+        {
+            tracing::warn!(%error, "the simulated platform is not ready");
+        }
+    }
+
+    /// The platform as text.
+    pub(crate) fn platform(&self) -> String {
+        format!("amd/{}", self.platform.product)
+    }
+
+    /// What the host offers. Waits for the measurement of the Keep program.
+    pub(crate) fn describe(&self) -> Result<PlatformInfo, HostError> {
+        let failed = |source| HostError::Simulator { dir: self.simulator_dir.clone(), source };
+        let root = self.simulator.root_spki_sha256(self.platform.product.generation()).map_err(failed)?;
+        Ok(PlatformInfo {
+            api: API_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            tee: Self::TEE.to_owned(),
+            platform: self.platform(),
+            simulated: true,
+            simulated_root_spki_sha256: Some(hex::encode(root)),
+            measurement: hex::encode(self.program.measurement()),
+        })
+    }
+
+    /// Evidence over `report_data` for a Keep that was launched with a configuration of this digest.
+    async fn attest(
+        self: &Arc<Self>,
+        report_data: [u8; EVIDENCE_REQUEST],
+        host_data: [u8; 32],
+    ) -> Option<Vec<u8>> {
+        let _place = self.places.acquire().await.ok()?;
+        let this = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let measurement = this.program.measurement();
+            this.simulator.attest(&this.platform, &report_data, &measurement, &host_data)
+        });
+        match made.await {
+            Ok(Ok(bundle)) => Some(bundle.encode()),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot make evidence");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "making evidence failed");
+                None
+            }
+        }
+    }
+}
+
+/// The host data field of a report: SHA-256 of the launch configuration.
+pub(crate) fn host_data(launch: &[u8]) -> [u8; 32] {
+    Sha256::digest(launch).into()
+}
+
+/// Answers the one request of a platform stream, and closes it.
+pub(crate) async fn serve(
+    mut stream: UnixStream,
+    attester: Arc<Attester>,
+    rate: Arc<Rate>,
+    host_data: [u8; 32],
+    tap: Tap,
+) {
+    let mut report_data = [0; EVIDENCE_REQUEST];
+    let Ok(Ok(_)) = timeout(IDLE, stream.read_exact(&mut report_data)).await else { return };
+    tap.note(Direction::FromKeep, &report_data);
+    let evidence = if rate.take() { attester.attest(report_data, host_data).await } else { None };
+    let counter = if evidence.is_some() { &tap.metrics.evidence_made } else { &tap.metrics.evidence_refused };
+    Metrics::add(counter, 1);
+    let answer = encode_evidence(evidence.as_deref());
+    if let Ok(Ok(())) = timeout(IDLE, stream.write_all(&answer)).await {
+        tap.note(Direction::ToKeep, &answer);
+    }
+}
+
+/// How often one Keep may ask for evidence: a bucket that fills at a steady rate.
+pub(crate) struct Rate {
+    burst: f64,
+    per_second: f64,
+    state: std::sync::Mutex<(f64, Instant)>,
+}
+
+impl Rate {
+    pub(crate) fn new(limits: &HostLimits) -> Self {
+        let burst = f64::from(limits.evidence_burst);
+        Self {
+            burst,
+            per_second: f64::from(limits.evidence_per_minute) / 60.0,
+            state: std::sync::Mutex::new((burst, Instant::now())),
+        }
+    }
+
+    fn take(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (left, since) = *state;
+        let now = Instant::now();
+        let left = (left + now.duration_since(since).as_secs_f64() * self.per_second).min(self.burst);
+        let allowed = left >= 1.0;
+        *state = (if allowed { left - 1.0 } else { left }, now);
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn evidence_is_limited_to_a_burst_and_a_rate() {
+        let limits = HostLimits { evidence_burst: 2, evidence_per_minute: 60, ..HostLimits::default() };
+        let rate = Rate::new(&limits);
+        assert_eq!([rate.take(), rate.take(), rate.take()], [true, true, false]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!([rate.take(), rate.take()], [true, false]);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!([rate.take(), rate.take(), rate.take()], [true, true, false]);
+    }
+}

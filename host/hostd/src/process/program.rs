@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The Keep program: read once into sealed memory, measured there, and executed from there.
+//!
+//! What is measured is what runs, also when the file is replaced or written to meanwhile.
+
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use sha2::{Digest as _, Sha384};
+
+use crate::error::HostError;
+
+/// Largest program that is taken into memory.
+const MAX_PROGRAM: u64 = 1 << 30;
+const READ_SIZE: usize = 1 << 20;
+
+/// SHA-384 of the program file.
+pub(crate) type Measurement = [u8; 48];
+
+/// The program of every Keep of one host.
+pub(crate) struct Program {
+    memory: File,
+    measurement: OnceLock<Measurement>,
+}
+
+impl Program {
+    /// Takes the program into sealed memory.
+    pub(crate) fn load(path: &Path) -> Result<Arc<Self>, HostError> {
+        let memory = seal(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => HostError::ProgramNotFound { looked: vec![path.to_path_buf()] },
+            _ => HostError::ProgramUnusable { path: path.to_path_buf(), source },
+        })?;
+        Ok(Arc::new(Self { memory, measurement: OnceLock::new() }))
+    }
+
+    /// The measurement, taken when it is first asked for; waits while somebody else takes it.
+    pub(crate) fn measurement(&self) -> Measurement {
+        *self.measurement.get_or_init(|| measure(&self.memory))
+    }
+
+    /// A path that leads a child of this process to the sealed program and to nothing else.
+    pub(crate) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.memory.as_raw_fd()))
+    }
+}
+
+fn seal(path: &Path) -> io::Result<File> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    if metadata.len() == 0 || metadata.len() > MAX_PROGRAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its size is not that of a program"));
+    }
+    let mut memory = File::from(executable_memory()?);
+    io::copy(&mut io::Read::take(&mut file, MAX_PROGRAM), &mut memory)?;
+    memory.rewind()?;
+    fcntl_add_seals(&memory, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(memory)
+}
+
+/// Linux before 6.3 does not know `MFD_EXEC` and makes every memory file executable.
+fn executable_memory() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create("enarx-keep", flags | MemfdFlags::EXEC) {
+        Err(rustix::io::Errno::INVAL) => Ok(memfd_create("enarx-keep", flags)?),
+        other => Ok(other?),
+    }
+}
+
+/// Reading sealed memory does not fail; were it to fail, the measurement is one that no reference value has.
+fn measure(memory: &File) -> Measurement {
+    let mut hash = Sha384::new();
+    let mut buffer = vec![0; READ_SIZE];
+    let mut offset = 0;
+    loop {
+        match memory.read_at(&mut buffer, offset) {
+            Ok(0) => return hash.finalize().into(),
+            Ok(count) => {
+                hash.update(buffer.get(..count).unwrap_or_default());
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                tracing::error!(%error, "cannot read the sealed Keep program");
+                return [0; 48];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_measurement_is_that_of_the_file_as_it_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        std::fs::write(&path, b"first").unwrap();
+        let program = Program::load(&path).unwrap();
+        std::fs::write(&path, b"second").unwrap();
+        assert_eq!(program.measurement(), <Measurement>::from(Sha384::digest(b"first")));
+        let write = program.memory.write_at(b"x", 0).unwrap_err();
+        assert_eq!(write.kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Program::load(folder.path()), Err(HostError::ProgramUnusable { .. })));
+        let missing = folder.path().join("absent");
+        assert!(
+            matches!(Program::load(&missing), Err(HostError::ProgramNotFound { looked }) if looked == [missing])
+        );
+        let empty = folder.path().join("empty");
+        std::fs::write(&empty, b"").unwrap();
+        assert!(matches!(Program::load(&empty), Err(HostError::ProgramUnusable { .. })));
+    }
+}

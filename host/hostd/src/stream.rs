@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A control stream: raw bytes to and from one Keep, counted, and recorded if somebody asked for it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::api::{KeepExit, KeepId};
+use crate::metrics::Metrics;
+use crate::recorder::{Channel, Direction, Recorder};
+
+/// A stream to the control port of a Keep. While it is open it counts against the Keep's limit of streams.
+pub struct ControlStream {
+    stream: UnixStream,
+    tap: Tap,
+    ended: watch::Receiver<Option<KeepExit>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl ControlStream {
+    pub(crate) fn new(
+        stream: UnixStream,
+        tap: Tap,
+        ended: watch::Receiver<Option<KeepExit>>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { stream, tap, ended, _permit: permit }
+    }
+
+    /// Waits until the Keep has ended. Bytes that it sent before may still be read.
+    pub fn keep_ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut ended = self.ended.clone();
+        async move {
+            // An error says that nobody watches the Keep any more, so it is gone as well.
+            let _ = ended.wait_for(Option::is_some).await;
+        }
+    }
+}
+
+/// Where the bytes of a Keep's streams are counted and recorded.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    pub(crate) keep: KeepId,
+    pub(crate) channel: Channel,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl Tap {
+    /// Notes bytes that passed.
+    pub(crate) fn note(&self, direction: Direction, bytes: &[u8]) {
+        let counter = match direction {
+            Direction::ToKeep => &self.metrics.bytes_to_keeps,
+            Direction::FromKeep => &self.metrics.bytes_from_keeps,
+        };
+        Metrics::add(counter, bytes.len() as u64);
+        if let Some(recorder) = &self.recorder {
+            recorder.record(self.keep, self.channel, direction, bytes);
+        }
+    }
+
+    /// The same witness for another channel of the Keep.
+    pub(crate) fn on(&self, channel: Channel) -> Self {
+        Self { channel, ..self.clone() }
+    }
+}
+
+impl AsyncRead for ControlStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        this.tap.note(Direction::FromKeep, buffer.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ControlStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        this.tap.note(Direction::ToKeep, bytes.get(..written).unwrap_or_default());
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

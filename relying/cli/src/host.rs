@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The host on this machine: embedded for `enarx run`, or as the daemon of `enarx host serve`.
+
+use enarx_hostd::serve::{ServeConfig, TlsFiles};
+use enarx_hostd::{Host, HostConfig, HostError};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::args::{OutputOptions, PlatformArgs, ServeArgs};
+use crate::failure::{Failure, Outcome, chain};
+use crate::progress::Progress;
+use crate::state::State;
+
+/// Makes a host of this machine.
+pub(crate) fn open(
+    args: &PlatformArgs,
+    state: &State,
+    progress: &mut Progress,
+) -> Outcome<(Host, HostConfig)> {
+    let program = enarx_hostd::keep_program(args.keep_program.as_deref()).map_err(|error| failed(&error))?;
+    let mut config = HostConfig::new(program, state.simulator_folder(), args.simulate.clone());
+    config.require_sandbox = args.require_sandbox;
+    if !config.simulator_dir.exists() {
+        progress.step("simulator", "first use: making the keys of a simulated vendor", json!({}));
+    }
+    let host = Host::new(config.clone()).map_err(|error| failed(&error))?;
+    Ok((host, config))
+}
+
+/// `enarx host serve`
+pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()> {
+    let state = State::open()?;
+    let mut progress = Progress::new(output);
+    let (_, mut config) = open(&args.platform, &state, &mut progress)?;
+    config.limits.max_keeps = args.max_keeps;
+    let host = Host::new(config).map_err(|error| failed(&error))?;
+    let platform = host.platform().await.map_err(|error| failed(&error))?;
+    let (bound, listening) = oneshot::channel();
+    let mut serving = ServeConfig::new(args.listen);
+    serving.bound = Some(bound);
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    if let (Some(certificates), Some(key)) = (args.tls_cert, args.tls_key) {
+        serving.tls = Some(TlsFiles { certificates, key });
+    }
+    let server = enarx_hostd::serve(host, serving, async {
+        // When no signal can be waited for, the default action of the signal ends the daemon.
+        if enarx_hostd::serve::termination().await.is_err() {
+            std::future::pending().await
+        }
+    });
+    let announce = async {
+        if let Ok(address) = listening.await {
+            let root = platform.simulated_root_spki_sha256.as_deref().unwrap_or("none");
+            progress.step(
+                "listening",
+                &format!(
+                    "{scheme}://{address}\nplatform {} (SIMULATED, root sha256:{root})\nKeep measurement {}",
+                    platform.platform, platform.measurement
+                ),
+                json!({ "url": format!("{scheme}://{address}"), "platform": platform }),
+            );
+        }
+    };
+    let (served, ()) = tokio::join!(server, announce);
+    served.map_err(|error| Failure::unreachable(format!("the host ended: {}", chain(&error))))?;
+    progress.finish("all Keeps are ended", &json!({}));
+    Ok(())
+}
+
+/// What a host says when it cannot do something.
+pub(crate) fn failed(error: &HostError) -> Failure {
+    let failure = Failure::unreachable(chain(error));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

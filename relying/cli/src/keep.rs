@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx keep`: what the owner of Keeps that were left running can do.
+
+use enarx_session::tenant::{Event, Peer, Session};
+use enarx_session::wire::{Command, Message, Status};
+use enarx_session::{KeepId, OwnerKey};
+use serde_json::{Value, json};
+
+use crate::args::{Format, KeepCommand, OutputOptions};
+use crate::connect::{self, HostAddress};
+use crate::failure::{Failure, Outcome, REFUSED};
+use crate::progress::Progress;
+use crate::provision::{short, verdict};
+use crate::run::{describe, ended, interruptible};
+use crate::state::{KeepRecord, State};
+use crate::stdio::Outputs;
+use crate::trust::Trust;
+use crate::wire::{Link, broken, out_of_turn};
+use crate::write::print;
+
+pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Outcome<u8> {
+    let state = State::open()?;
+    let owner = state.owner_key()?;
+    interruptible(async {
+        match command {
+            KeepCommand::Ls => list(&state, &owner, output).await,
+            KeepCommand::Logs { keep, follow } => logs(&state.find(&keep)?, &owner, follow).await,
+            KeepCommand::Attest { keep, policy } => {
+                let record = state.find(&keep)?;
+                let trust = match policy {
+                    Some(file) => Trust::load(Some(&file), &state, None)?,
+                    None => {
+                        Trust::parse("the policy it was deployed under", record.policy.clone(), &state, None)?
+                    }
+                };
+                attest(&record, &owner, &trust, output).await
+            }
+            KeepCommand::Stop { keep } => stop(&state, &state.find(&keep)?, &owner, output).await,
+        }
+    })
+    .await
+}
+
+async fn list(state: &State, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
+    let records = state.keeps()?;
+    if records.is_empty() && output.format == Format::Text && !output.quiet {
+        eprintln!("no Keeps; `enarx deploy --detach` leaves one running");
+    }
+    for record in &records {
+        let (state, details) = match status(record, owner).await {
+            Ok(Status { exit: None, run_time_ms }) => {
+                ("running".to_owned(), json!({ "run_time_ms": run_time_ms }))
+            }
+            Ok(Status { exit: Some(exit), .. }) => (state_of(&exit), describe(&exit)),
+            Err(failure) => ("unreachable".to_owned(), json!({ "why": failure.to_string() })),
+        };
+        print(row(record, &state, &details, output.format).as_bytes())?;
+    }
+    Ok(0)
+}
+
+fn state_of(exit: &enarx_session::wire::Exit) -> String {
+    use enarx_session::wire::Exit;
+    match exit {
+        Exit::Exited(status) => format!("exited {status}"),
+        Exit::Trapped(_) => "trapped".to_owned(),
+        Exit::LimitExceeded(_) => "limit exceeded".to_owned(),
+        Exit::Stopped => "stopped".to_owned(),
+        Exit::NotStarted(_) => "not started".to_owned(),
+    }
+}
+
+fn row(record: &KeepRecord, state: &str, details: &Value, format: Format) -> String {
+    match format {
+        Format::Text => {
+            let simulated = if record.simulated { "  SIMULATED" } else { "" };
+            format!("{}  {state:<12}  {}  {}{simulated}\n", record.name(), record.workload, record.host)
+        }
+        Format::Json => {
+            let row = json!({
+                "keep": record.keep,
+                "state": state,
+                "details": details,
+                "workload": record.workload,
+                "workload_digest": record.workload_digest,
+                "host": record.host,
+                "simulated": record.simulated,
+                "deployed_at": record.deployed_at,
+            });
+            format!("{row}\n")
+        }
+    }
+}
+
+async fn status(record: &KeepRecord, owner: &OwnerKey) -> Outcome<Status> {
+    let mut link = admitted(record, owner).await?;
+    link.session().send(Command::Status).map_err(|error| broken(&error))?;
+    let Event::Message(Message::Status(status)) = link.soon().await? else { return Err(out_of_turn()) };
+    link.close().await;
+    Ok(status)
+}
+
+async fn logs(record: &KeepRecord, owner: &OwnerKey, follow: bool) -> Outcome<u8> {
+    let mut link = admitted(record, owner).await?;
+    link.session().send(Command::Logs { follow }).map_err(|error| broken(&error))?;
+    let mut outputs = Outputs::open();
+    loop {
+        match link.next().await? {
+            Event::Message(Message::Log { stream, bytes }) => outputs.write(stream, &bytes).await?,
+            Event::Message(Message::LogsEnd) => break,
+            // The end of the workload is the log's end too, which comes next.
+            Event::Message(Message::Exited(_)) => {}
+            Event::Closed => return Err(Failure::unreachable("the Keep ended before its log did")),
+            _ => return Err(out_of_turn()),
+        }
+    }
+    link.close().await;
+    Ok(0)
+}
+
+async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &OutputOptions) -> Outcome<u8> {
+    let session = Session::observe(Some(identity(record)?)).map_err(|error| broken(&error))?;
+    let mut link = connect(record, session).await?;
+    let Event::Offer(offer) = link.soon().await? else { return Err(out_of_turn()) };
+    let result = trust.appraise(&offer.bundle, &offer.report_data)?;
+    link.close().await;
+    let running = offer.running.ok_or_else(|| other("it runs nothing"))?;
+    if running.owner != owner.id() {
+        return Err(other("it has another owner"));
+    }
+    if hex::encode(running.workload) != record.workload_digest {
+        return Err(other("it runs another workload"));
+    }
+    match output.format {
+        Format::Text => {
+            print(format!("{}\nworkload sha256:{}\n", verdict(&result), record.workload_digest).as_bytes())?;
+        }
+        Format::Json => {
+            let mut answer = serde_json::to_value(&result).map_err(Failure::usage)?;
+            if let Value::Object(answer) = &mut answer {
+                answer.insert("keep".to_owned(), json!(record.keep));
+                answer.insert("workload_digest".to_owned(), json!(hex::encode(running.workload)));
+                answer.insert("owner".to_owned(), json!(hex::encode(running.owner.0)));
+            }
+            print(format!("{answer}\n").as_bytes())?;
+        }
+    }
+    Ok(0)
+}
+
+/// Evidence that is good and speaks of something else than what was deployed.
+fn other(what: &str) -> Failure {
+    Failure::with_code(
+        REFUSED,
+        format!("the evidence is good, but the Keep is not the one that was deployed: {what}"),
+    )
+}
+
+async fn stop(state: &State, record: &KeepRecord, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
+    let mut link = admitted(record, owner).await?;
+    link.session().send(Command::Stop).map_err(|error| broken(&error))?;
+    let mut how = None;
+    // The Keep says how the workload ended, then goodbye; or it is gone before it could.
+    while let Ok(event) = link.soon().await {
+        if let Event::Message(Message::Exited(exit)) = event {
+            how = Some(ended(&exit).1);
+        }
+    }
+    state.forget(record)?;
+    let mut progress = Progress::new(output);
+    let how = how.unwrap_or_else(|| "the Keep is ended".to_owned());
+    progress.step("stopped", &format!("{}: {how}", record.name()), json!({ "keep": record.keep }));
+    Ok(0)
+}
+
+/// A session in which the Keep knows its owner.
+async fn admitted(record: &KeepRecord, owner: &OwnerKey) -> Outcome<Link> {
+    let session = Session::new(owner, Peer::Known(identity(record)?)).map_err(|error| broken(&error))?;
+    let mut link = connect(record, session).await?;
+    match link.soon().await? {
+        Event::Admitted => Ok(link),
+        _ => Err(out_of_turn()),
+    }
+}
+
+async fn connect(record: &KeepRecord, session: Session) -> Outcome<Link> {
+    let address = HostAddress::parse(&record.host)?;
+    let id = record
+        .host_id
+        .parse()
+        .map_err(|error| Failure::usage(format!("the record of {}: {error}", record.name())))?;
+    let stream = connect::control(&address, id).await?;
+    let mut link = Link::new(session, stream);
+    link.connected().await?;
+    Ok(link)
+}
+
+fn identity(record: &KeepRecord) -> Outcome<KeepId> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(&record.keep, &mut key)
+        .map_err(|_| Failure::usage(format!("the record of {} has no valid key", short(&record.keep))))?;
+    Ok(KeepId(key))
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx run` and `enarx deploy`: the main job on a Keep of this machine or of another.
+
+use std::path::Path;
+
+use enarx_hostd::api::{KeepInfo, SandboxLayer};
+use enarx_session::wire::Exit;
+use serde_json::{Value, json};
+use tokio::signal::ctrl_c;
+
+use crate::args::{DeployArgs, OutputOptions, RunArgs, WorkloadArgs};
+use crate::connect::{self, HostAddress, Stream, printable};
+use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
+use crate::host;
+use crate::outputs;
+use crate::progress::Progress;
+use crate::provision::{Job, Running};
+use crate::state::{KeepRecord, State};
+use crate::stdio;
+use crate::trust::{self, Trust};
+use crate::workload::Workload;
+
+/// `enarx run`
+pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
+    let mut progress = Progress::new(output);
+    let state = State::open()?;
+    let workload = Workload::read(&args.workload)?;
+    let (host, config) = host::open(&args.platform, &state, &mut progress)?;
+    // Asking for the platform makes the simulator's keys where there are none yet: what `local` means in a policy.
+    host.platform().await.map_err(|error| host::failed(&error))?;
+    let trust = Trust::load(args.workload.policy.as_deref(), &state, Some(&config.keep_program))?;
+    let work = async {
+        let keep = host.create().await.map_err(|error| host::failed(&error))?;
+        created(&keep, "this machine", &mut progress);
+        let stream = host.control(keep.id).await.map_err(|error| host::failed(&error))?;
+        attached(Box::new(stream), workload, &args.workload, &trust, &state, &mut progress).await
+    };
+    let outcome = interruptible(work).await;
+    // Whatever happened, no Keep outlives the command.
+    host.shutdown().await;
+    outcome
+}
+
+/// `enarx deploy`
+pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<u8> {
+    let mut progress = Progress::new(output);
+    let state = State::open()?;
+    let address = HostAddress::parse(&args.to)?;
+    let workload = Workload::read(&args.workload)?;
+    let trust = Trust::load(args.workload.policy.as_deref(), &state, None)?;
+    interruptible(async {
+        let keep = connect::create(&address).await?;
+        created(&keep, address.as_str(), &mut progress);
+        let stream = connect::control(&address, keep.id).await?;
+        if args.detach {
+            detached(stream, workload, &args.workload, &trust, &state, &address, &keep, &mut progress).await
+        } else {
+            attached(stream, workload, &args.workload, &trust, &state, &mut progress).await
+        }
+    })
+    .await
+}
+
+/// Ends work at Ctrl-C. Dropping it closes the session, and a Keep ends with the session it is attached to.
+pub(crate) async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        signal = ctrl_c() => match signal {
+            Ok(()) => Err(Failure::interrupted()),
+            Err(error) => Err(Failure::unreachable(format!("could not wait for Ctrl-C: {error}"))),
+        },
+    }
+}
+
+/// Runs the workload to its end.
+async fn attached(
+    stream: Box<dyn Stream>,
+    workload: Workload,
+    args: &WorkloadArgs,
+    trust: &Trust,
+    state: &State,
+    progress: &mut Progress,
+) -> Outcome<u8> {
+    let owner = state.owner_key()?;
+    let job = Job { owner: &owner, trust, state, attach: true, cache: !args.no_cache };
+    let Running { mut link, .. } = job.perform(stream, workload, progress).await?;
+    progress.step("running", "the workload has started; its output follows", json!({}));
+    let exit = stdio::stream(&mut link).await?;
+    let mut fields = describe(&exit);
+    if let Some(folder) = &args.out {
+        fetch(&mut link, folder, progress).await?;
+    }
+    link.close().await;
+    let (code, text) = ended(&exit);
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("exit_code".to_owned(), json!(code));
+    }
+    if !matches!(exit, Exit::Exited(_)) && progress.format() == crate::args::Format::Text {
+        eprintln!("error: {text}");
+    }
+    progress.finish(text.lines().next().unwrap_or_default(), &fields);
+    Ok(code)
+}
+
+async fn fetch(link: &mut crate::wire::Link, folder: &Path, progress: &mut Progress) -> Outcome<()> {
+    let fetched = outputs::fetch(link, folder, progress).await?;
+    progress.step(
+        "fetched",
+        &format!(
+            "{} changed files, {} bytes, into {}; {} were removed by the workload",
+            fetched.files,
+            fetched.bytes,
+            folder.display(),
+            fetched.removed
+        ),
+        json!({ "files": fetched.files, "bytes": fetched.bytes, "removed": fetched.removed }),
+    );
+    Ok(())
+}
+
+/// Leaves the workload running and remembers it.
+#[allow(clippy::too_many_arguments, reason = "each is a different thing that a record is made of")]
+async fn detached(
+    stream: Box<dyn Stream>,
+    workload: Workload,
+    args: &WorkloadArgs,
+    trust: &Trust,
+    state: &State,
+    address: &HostAddress,
+    keep: &KeepInfo,
+    progress: &mut Progress,
+) -> Outcome<u8> {
+    let owner = state.owner_key()?;
+    let (name, digest) = (workload.name.clone(), workload.digest);
+    let job = Job { owner: &owner, trust, state, attach: false, cache: !args.no_cache };
+    let running = job.perform(stream, workload, progress).await?;
+    let record = KeepRecord {
+        keep: hex::encode(running.keep.0),
+        host: address.as_str().to_owned(),
+        host_id: keep.id.to_string(),
+        workload: name,
+        workload_digest: hex::encode(digest.as_bytes()),
+        policy: trust.text().to_owned(),
+        simulated: running.simulated,
+        deployed_at: trust::now(),
+    };
+    state.remember(&record)?;
+    running.link.close().await;
+    progress.step(
+        "detached",
+        &format!("`enarx keep ls`, `enarx keep logs {}` and so on look after it", record.name()),
+        json!({ "keep": record.keep, "host": record.host }),
+    );
+    Ok(0)
+}
+
+fn created(keep: &KeepInfo, place: &str, progress: &mut Progress) {
+    let standing = keep.sandbox.iter().filter(|layer| layer.active).count();
+    let missing: Vec<_> = keep.sandbox.iter().filter(|layer| !layer.active).map(missing_layer).collect();
+    let mut text = format!(
+        "created on {place}, which says it is {}; sandbox: {standing} of {} layers",
+        printable(&keep.platform),
+        keep.sandbox.len()
+    );
+    if !missing.is_empty() {
+        text.push_str(&format!("\nwithout {}", missing.join(", ")));
+    }
+    progress.step("keep", &text, json!({ "host": place, "info": keep }));
+}
+
+fn missing_layer(layer: &SandboxLayer) -> String {
+    format!("{} ({})", printable(&layer.name), printable(&layer.detail))
+}
+
+/// The exit code of `enarx` and the sentence about how a workload ended.
+pub(crate) fn ended(exit: &Exit) -> (u8, String) {
+    match exit {
+        Exit::Exited(status) => (low_byte(*status), format!("the workload exited with {status}")),
+        Exit::Trapped(trap) => {
+            let mut text = format!("the workload trapped: {}", printable(&trap.message));
+            for (number, frame) in trap.backtrace.iter().enumerate() {
+                let function =
+                    frame.function.as_deref().map_or_else(|| format!("function {}", frame.index), printable);
+                let module = frame.module.as_deref().map(|module| format!(" in {}", printable(module)));
+                let offset = frame.offset.map(|offset| format!(" at 0x{offset:x}"));
+                text.push_str(&format!(
+                    "\n  {number}: {function}{}{}",
+                    module.unwrap_or_default(),
+                    offset.unwrap_or_default()
+                ));
+            }
+            (TRAPPED, text)
+        }
+        Exit::LimitExceeded(limit) => (
+            STOPPED,
+            format!(
+                "the workload ran into its {} limit: {}",
+                printable(&limit.limit),
+                printable(&limit.detail)
+            ),
+        ),
+        Exit::Stopped => (STOPPED, "the workload was stopped".to_owned()),
+        Exit::NotStarted(why) => {
+            (UNREACHABLE, format!("the workload could not be started: {}", printable(why)))
+        }
+    }
+}
+
+/// The same for programs.
+pub(crate) fn describe(exit: &Exit) -> Value {
+    match exit {
+        Exit::Exited(status) => json!({ "exit": "exited", "status": status }),
+        Exit::Trapped(trap) => {
+            let frames: Vec<_> = trap
+                .backtrace
+                .iter()
+                .map(|frame| {
+                    json!({ "function": frame.function, "index": frame.index, "module": frame.module, "offset": frame.offset })
+                })
+                .collect();
+            json!({ "exit": "trapped", "kind": trap.kind, "message": trap.message, "backtrace": frames })
+        }
+        Exit::LimitExceeded(limit) => {
+            json!({ "exit": "limit", "limit": limit.limit, "detail": limit.detail })
+        }
+        Exit::Stopped => json!({ "exit": "stopped" }),
+        Exit::NotStarted(why) => json!({ "exit": "not-started", "why": why }),
+    }
+}
+
+/// Exit codes have eight bits; what is not zero must not become zero.
+fn low_byte(status: u32) -> u8 {
+    match u8::try_from(status & 0xff) {
+        Ok(0) | Err(_) if status != 0 => 1,
+        Ok(code) => code,
+        Err(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_never_becomes_a_success() {
+        assert_eq!([0, 1, 255, 256, 0x1_0003, u32::MAX].map(low_byte), [0, 1, 255, 1, 3, 255]);
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The workload's standard streams: from and to the tenant's, until the workload ends.
+
+use std::io::{ErrorKind, Read};
+use std::thread;
+
+use enarx_session::tenant::Event;
+use enarx_session::wire::{Command, Exit, Message, StdStream};
+use tokio::io::{AsyncWrite, AsyncWriteExt, Stderr, Stdout, stderr, stdout};
+use tokio::sync::mpsc;
+
+use crate::failure::{Failure, Outcome};
+use crate::wire::{Link, broken, out_of_turn, refused};
+
+const PIECE: usize = 32 * 1024;
+
+/// The tenant's standard input, read by a thread: reading from a terminal can be neither awaited nor cancelled.
+pub(crate) struct Input {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    /// What was read and did not fit yet
+    held: Vec<u8>,
+    ended: bool,
+}
+
+impl Input {
+    pub(crate) fn open() -> Self {
+        let (sender, pieces) = mpsc::channel(1);
+        thread::spawn(move || {
+            let mut stdin = std::io::stdin().lock();
+            loop {
+                let mut piece = vec![0; PIECE];
+                match stdin.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(count) => piece.truncate(count),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    // A standard input that cannot be read has no more bytes.
+                    Err(_) => break,
+                }
+                if sender.blocking_send(piece).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { pieces, held: Vec::new(), ended: false }
+    }
+
+    /// Waits for more, when everything before is on its way.
+    async fn more(&mut self) -> Option<Vec<u8>> {
+        self.pieces.recv().await
+    }
+}
+
+/// The tenant's standard output and error.
+pub(crate) struct Outputs {
+    out: Stdout,
+    err: Stderr,
+}
+
+impl Outputs {
+    pub(crate) fn open() -> Self {
+        Self { out: stdout(), err: stderr() }
+    }
+
+    /// Writes what the workload wrote; a slow reader slows the workload.
+    pub(crate) async fn write(&mut self, stream: StdStream, bytes: &[u8]) -> Outcome<()> {
+        match stream {
+            StdStream::Out => put(&mut self.out, bytes).await,
+            StdStream::Err => put(&mut self.err, bytes).await,
+        }
+    }
+}
+
+async fn put(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Outcome<()> {
+    let written = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    written.await.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::unread(),
+        _ => Failure::unreachable(format!("could not write the workload's output: {error}")),
+    })
+}
+
+/// Moves bytes both ways until the workload ends.
+pub(crate) async fn stream(link: &mut Link) -> Outcome<Exit> {
+    let mut input = Input::open();
+    let mut outputs = Outputs::open();
+    loop {
+        send_held(link, &mut input)?;
+        let wants_more = input.held.is_empty() && !input.ended;
+        tokio::select! {
+            event = link.next() => match event? {
+                Event::Message(Message::Output { stream, bytes }) => outputs.write(stream, &bytes).await?,
+                Event::Message(Message::Exited(exit)) => return Ok(exit),
+                // Room for more input: the next turn of the loop uses it.
+                Event::Message(Message::StdinTaken(_)) => {}
+                Event::Refused(refusal) => return Err(refused(refusal)),
+                Event::Closed => return Err(Failure::unreachable("the Keep ended before the workload did")),
+                _ => return Err(out_of_turn()),
+            },
+            piece = input.more(), if wants_more => match piece {
+                Some(piece) => input.held = piece,
+                None => {
+                    input.ended = true;
+                    link.session().send(Command::StdinEnd).map_err(|error| broken(&error))?;
+                }
+            },
+        }
+    }
+}
+
+/// Sends as much of the input as the Keep has room for.
+fn send_held(link: &mut Link, input: &mut Input) -> Outcome<()> {
+    let count = input.held.len().min(link.session().stdin_room());
+    if count == 0 {
+        return Ok(());
+    }
+    let rest = input.held.split_off(count);
+    let piece = std::mem::replace(&mut input.held, rest);
+    link.session().send(Command::Stdin(piece)).map_err(|error| broken(&error))
+}

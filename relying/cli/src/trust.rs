@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the tenant trusts: the policy, the vendors' roots, named simulated roots, and the Keep program that came with
+//! this `enarx`.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use enarx_evidence::Bundle;
+use enarx_simulator::Simulator;
+use enarx_verifier::policy::{self, Policy};
+use enarx_verifier::{AttestationResult, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
+use sha2::{Digest, Sha384};
+
+use crate::failure::{Failure, Outcome, chain};
+use crate::input;
+use crate::state::State;
+
+/// The name by which policies mean the Keep program that came with this `enarx`.
+const RELEASE: &str = "release";
+/// The name by which policies mean the simulator of this machine.
+const LOCAL: &str = "local";
+
+/// Everything that evidence is held against.
+pub(crate) struct Trust {
+    policy: Policy,
+    text: String,
+    anchors: TrustAnchors,
+    reference_values: Vec<ReferenceValue>,
+}
+
+impl Trust {
+    /// Reads a policy from a file; without one, the built-in policy applies, which accepts nothing simulated.
+    pub(crate) fn load(file: Option<&Path>, state: &State, keep_program: Option<&Path>) -> Outcome<Self> {
+        let text = match file {
+            Some(file) => input::text(file)?,
+            None => policy::template().to_owned(),
+        };
+        let name = file.map_or_else(|| "the built-in policy".to_owned(), |file| file.display().to_string());
+        Self::parse(&name, text, state, keep_program)
+    }
+
+    /// A policy whose text is at hand.
+    pub(crate) fn parse(
+        name: &str,
+        text: String,
+        state: &State,
+        keep_program: Option<&Path>,
+    ) -> Outcome<Self> {
+        let policy = check(name, &text)?;
+        let mut anchors = TrustAnchors::vendors();
+        // Nothing is made here: a machine without a simulator has no local root.
+        for root in
+            Simulator::roots(&state.simulator_folder()).map_err(|error| Failure::usage(chain(&error)))?
+        {
+            anchors = anchors.with_simulated(LOCAL, root);
+        }
+        Ok(Self { policy, text, anchors, reference_values: release(keep_program)? })
+    }
+
+    /// The policy, word for word.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Holds evidence against all of this, now.
+    pub(crate) fn appraise(&self, bundle: &Bundle, report_data: &[u8; 64]) -> Outcome<AttestationResult> {
+        let request = Request {
+            bundle,
+            report_data,
+            anchors: &self.anchors,
+            reference_values: &self.reference_values,
+            policy: &self.policy,
+            now: UnixTime(now()),
+        };
+        appraise(&request).map_err(Failure::refused)
+    }
+}
+
+/// Parses a policy; mistakes are told with file, line and column.
+pub(crate) fn check(name: &str, text: &str) -> Outcome<Policy> {
+    Policy::parse(text).map_err(|error| {
+        let failure = Failure::usage(format!("{name}:{}:{}: {}", error.line, error.column, error.message));
+        match error.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+/// The measurement of the Keep program beside this `enarx`. Without one, no Keep is "release".
+fn release(keep_program: Option<&Path>) -> Outcome<Vec<ReferenceValue>> {
+    let Ok(path) = enarx_hostd::keep_program(keep_program) else { return Ok(Vec::new()) };
+    let mut file = std::fs::File::open(&path)
+        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+    let mut hash = Sha384::new();
+    std::io::copy(&mut file, &mut HashWriter(&mut hash))
+        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+    Ok(vec![ReferenceValue { name: RELEASE.to_owned(), measurement: hash.finalize().to_vec() }])
+}
+
+struct HashWriter<'a>(&'a mut Sha384);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Seconds since 1970 by this machine's clock, which its tenant trusts.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Commands that write something to start from: manifests, policies, manual pages, completions.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use enarx_package::Manifest;
+use enarx_verifier::policy;
+
+use crate::args::Cli;
+use crate::failure::{Failure, Outcome};
+
+/// `enarx init`
+pub(crate) fn manifest(folder: &Path) -> Outcome<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        Failure::usage(format!("could not make the folder {}: {error}", folder.display()))
+    })?;
+    new_file(&folder.join(Manifest::FILE_NAME), Manifest::template())
+}
+
+/// `enarx policy new`
+pub(crate) fn policy(file: Option<&Path>) -> Outcome<()> {
+    match file {
+        Some(file) => new_file(file, policy::template()),
+        None => print(policy::template().as_bytes()),
+    }
+}
+
+/// `enarx completions`
+pub(crate) fn completions(shell: Shell) -> Outcome<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "enarx", &mut script);
+    print(&script)
+}
+
+/// `enarx man`
+pub(crate) fn manual(folder: &Path) -> Outcome<()> {
+    fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder)).map_err(
+        |error| {
+            Failure::usage(format!("could not write the manual pages into {}: {error}", folder.display()))
+        },
+    )
+}
+
+/// Writes to standard output; a reader that went away is not an error.
+pub(crate) fn print(bytes: &[u8]) -> Outcome<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::usage(format!("could not write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file that is not there yet: nothing of the tenant's is overwritten.
+fn new_file(path: &Path, text: &str) -> Outcome<()> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => {
+            eprintln!("wrote {}", path.display());
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(Failure::usage(format!("{} is already there", path.display()))
+                .hint("move it away, or edit it as it is"))
+        }
+        Err(error) => Err(Failure::usage(format!("could not write {}: {error}", path.display()))),
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Resource limits, below which the Keep's own limits for its workload lie.
+
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Descriptors: the standard three, the control streams, one for evidence, and room to refuse more.
+const DESCRIPTORS: u64 = 32;
+/// Address space. More than any workload may have of memory and files together; real memory is the host's to limit,
+/// by control groups.
+const ADDRESS_SPACE: u64 = 128 << 30;
+
+const LIMITS: [(Resource, u64); 6] = [
+    (Resource::RLIMIT_NOFILE, DESCRIPTORS),
+    (Resource::RLIMIT_AS, ADDRESS_SPACE),
+    (Resource::RLIMIT_CORE, 0),
+    (Resource::RLIMIT_FSIZE, 0),
+    (Resource::RLIMIT_MEMLOCK, 0),
+    (Resource::RLIMIT_MSGQUEUE, 0),
+];
+
+/// Sets all limits but the one on threads. What the host has limited further stays so.
+pub(in super::super) fn set() -> io::Result<()> {
+    LIMITS.iter().try_for_each(|(resource, limit)| {
+        let (_, already) = getrlimit(*resource)?;
+        let limit = already.min(*limit);
+        Ok(setrlimit(*resource, limit, limit)?)
+    })
+}
+
+/// No thread or process beyond those that run now.
+pub(in super::super) fn no_more_threads() -> io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_NPROC, 0, 0)?)
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx host serve`, `enarx deploy` and `enarx keep`: two machines, one owner.
+
+use enarx_tests::{Tenant, code, example, finish, stderr, stdout, until};
+use serde_json::Value;
+
+/// The names of the tenant's Keeps.
+fn keeps(tenant: &Tenant) -> Vec<Value> {
+    let output = finish(tenant.enarx().args(["keep", "ls", "--format", "json"]), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn name(keep: &Value) -> String {
+    keep["keep"].as_str().expect("a name").to_owned()
+}
+
+#[test]
+fn deploy_streams_input_output_and_the_exit_code() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let output = finish(&mut tenant.deploy(example("cat"), &host), b"through the host, unread");
+    assert_eq!(
+        (code(&output), stdout(&output).as_str()),
+        (0, "through the host, unread"),
+        "{}",
+        stderr(&output)
+    );
+    let output = finish(tenant.deploy(example("exit-code"), &host).args(["--", "42"]), b"");
+    assert_eq!(code(&output), 42, "{}", stderr(&output));
+    let output = finish(&mut tenant.deploy(example("trap"), &host), b"");
+    assert_eq!(code(&output), 134, "{}", stderr(&output));
+    assert!(keeps(&tenant).is_empty(), "a Keep that was waited for is not left in the list");
+    until("the host has no Keeps left", || host.keeps().is_empty());
+}
+
+#[test]
+fn a_detached_keep_can_be_listed_read_attested_and_stopped() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let output = finish(tenant.deploy(example("spin"), &host).arg("--detach"), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+
+    let listed = keeps(&tenant);
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (listed[0]["state"].as_str(), listed[0]["simulated"].as_bool()),
+        (Some("running"), Some(true))
+    );
+    let keep = name(&listed[0]);
+
+    let attested = finish(tenant.enarx().args(["keep", "attest", &keep, "--format", "json"]), b"");
+    assert_eq!(code(&attested), 0, "{}", stderr(&attested));
+    let result: Value = serde_json::from_str(stdout(&attested).trim()).expect("one JSON object");
+    assert_eq!((result["verdict"].as_str(), result["simulated"].as_bool()), (Some("accepted"), Some(true)));
+    assert_eq!(result["workload_digest"], listed[0]["workload_digest"], "the proof says what runs");
+
+    let stopped = finish(tenant.enarx().args(["keep", "stop", &keep]), b"");
+    assert_eq!(code(&stopped), 0, "{}", stderr(&stopped));
+    assert!(keeps(&tenant).is_empty());
+    until("the host has no Keeps left", || host.keeps().is_empty());
+}
+
+#[test]
+fn the_logs_of_a_detached_keep_are_kept_for_its_owner() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let output = finish(tenant.deploy("examples/hello", &host).arg("--detach"), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let keep = name(&keeps(&tenant)[0]);
+    let logs = finish(tenant.enarx().args(["keep", "logs", "--follow", &keep[..8]]), b"");
+    assert_eq!(code(&logs), 0, "{}", stderr(&logs));
+    assert!(stdout(&logs).contains("Hello, from inside a Keep!"), "{}", stdout(&logs));
+    assert_eq!(keeps(&tenant)[0]["state"], "exited 0");
+}
+
+#[test]
+fn another_tenant_who_knows_everything_but_the_owner_key_gets_nothing() {
+    let (owner, thief) = (Tenant::new(), Tenant::new());
+    let host = owner.host(&[]);
+    let output = finish(owner.deploy(example("spin"), &host).arg("--detach"), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let keep = name(&keeps(&owner)[0]);
+    let records = thief.state().join("keeps");
+    std::fs::create_dir_all(&records).unwrap();
+    let record = format!("{keep}.json");
+    std::fs::copy(owner.state().join("keeps").join(&record), records.join(&record)).unwrap();
+
+    for command in ["logs", "stop"] {
+        let output = finish(thief.enarx().args(["keep", command, &keep]), b"");
+        assert_eq!(code(&output), 4, "{}", stderr(&output));
+        assert!(stderr(&output).contains("owner"), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    assert_eq!(keeps(&owner)[0]["state"], "running");
+}
+
+#[test]
+fn an_interrupted_host_ends_its_keeps_and_leaves_nothing() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let output = finish(tenant.deploy(example("spin"), &host).arg("--detach"), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let keeps = host.keeps();
+    assert!(!keeps.is_empty());
+    assert!(host.interrupt().success());
+    until("every process of the Keep is gone", || {
+        keeps.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+    });
+    let listed = finish(tenant.enarx().args(["keep", "ls"]), b"");
+    assert_eq!(code(&listed), 0, "{}", stderr(&listed));
+    assert!(stdout(&listed).contains("unreachable"), "{}", stdout(&listed));
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx run`: programs, arguments, environment, standard streams, files, exit codes and traps.
+
+use std::fs;
+
+use enarx_tests::{Tenant, code, example, finish, root, stderr, stdout};
+use serde_json::Value;
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
+}
+
+#[test]
+fn hello_says_hello_after_every_step_of_the_proof() {
+    let output = finish(&mut Tenant::new().run("examples/hello"), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("Hello, from inside a Keep!"), "{}", stdout(&output));
+    let told = stderr(&output);
+    let mut rest = told.as_str();
+    for step in [
+        "keep",
+        "session",
+        "evidence",
+        "verified",
+        "appraised",
+        "compiled",
+        "provisioned",
+        "running",
+        "finished",
+    ] {
+        let line = rest
+            .find(&format!("{step:>11}  "))
+            .unwrap_or_else(|| panic!("no step `{step}` in order:\n{told}"));
+        rest = &rest[line..];
+    }
+    assert!(told.contains("SIMULATED"), "what is simulated must say so loudly:\n{told}");
+}
+
+#[test]
+fn quiet_leaves_standard_error_to_the_workload() {
+    let output = finish(Tenant::new().run("examples/hello").arg("--quiet"), b"");
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+}
+
+#[test]
+fn json_names_the_simulation_and_every_step() {
+    let output = finish(Tenant::new().run("examples/hello").args(["--format", "json"]), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let events = events(&stderr(&output));
+    let appraised = events.iter().find(|event| event["step"] == "appraised").expect("the step");
+    assert_eq!(appraised["result"]["simulated"], true);
+    assert_eq!(appraised["result"]["verdict"], "accepted");
+    assert_eq!(events.last().expect("an event")["exit_code"], 0);
+}
+
+#[test]
+fn standard_input_reaches_the_workload_whole_and_comes_back_whole() {
+    let input: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let output = finish(&mut Tenant::new().run(example("cat")), &input);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(output.stdout == input, "{} of {} bytes came back", output.stdout.len(), input.len());
+}
+
+#[test]
+fn a_closed_standard_input_is_an_end_of_file() {
+    let output = finish(&mut Tenant::new().run(example("cat")), b"");
+    assert_eq!((code(&output), output.stdout.len()), (0, 0), "{}", stderr(&output));
+}
+
+#[test]
+fn arguments_and_environment_are_those_given_and_no_others() {
+    let mut command = Tenant::new().run(example("args-env"));
+    command.args(["--env", "GREETING=hej", "--env", "EMPTY="]).env("LEAK", "of the tenant's machine");
+    let output = finish(command.args(["--", "one", "two words", "--three"]), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = stdout(&output);
+    for line in ["one", "two words", "--three", "GREETING=hej", "EMPTY="] {
+        assert!(text.lines().any(|l| l.ends_with(line)), "`{line}` is missing in:\n{text}");
+    }
+    assert!(!text.contains("LEAK") && !text.contains("HOME"), "{text}");
+}
+
+#[test]
+fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request() {
+    let tenant = Tenant::new();
+    tenant.file("data/input.txt", "provisioned\n");
+    let data = tenant.path("data");
+    let out = tenant.path("out");
+    let mut command = tenant.run(example("files"));
+    command.arg("--dir").arg(format!("{}::/data", data.display())).arg("--out").arg(&out);
+    let output = finish(&mut command, b"");
+    assert_eq!(code(&output), 0, "{}\n{}", stdout(&output), stderr(&output));
+    let names: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["input.txt"], "the tenant's folder was written");
+    assert_eq!(fs::read_to_string(data.join("input.txt")).unwrap(), "provisioned\n");
+    let written: Vec<_> =
+        fs::read_dir(out.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!written.is_empty(), "the workload's files did not come back");
+}
+
+#[test]
+fn the_exit_code_is_the_workloads_own() {
+    let tenant = Tenant::new();
+    for expected in [0, 1, 42, 255] {
+        let output = finish(tenant.run(example("exit-code")).args(["--", &expected.to_string()]), b"");
+        assert_eq!(code(&output), expected, "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_trap_is_told_with_the_names_of_the_functions() {
+    let output = finish(&mut Tenant::new().run(example("trap")), b"");
+    assert_eq!(code(&output), 134, "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("unreachable"), "{told}");
+    assert!(told.contains("turn_the_key"), "the function that trapped is not named:\n{told}");
+}
+
+#[test]
+fn clocks_and_randomness_work() {
+    let tenant = Tenant::new();
+    let first = finish(&mut tenant.run(example("clock-random")), b"");
+    let second = finish(&mut tenant.run(example("clock-random")), b"");
+    assert_eq!((code(&first), code(&second)), (0, 0), "{}", stderr(&first));
+    assert_ne!(stdout(&first), stdout(&second), "two runs drew the same random bytes");
+}
+
+#[test]
+fn a_component_runs_like_a_module() {
+    let path = root().join("examples/programs/target/wasm32-wasip2/release/component.wasm");
+    let mut command = Tenant::new().run(path);
+    let output = finish(command.args(["--env", "MODE=tested"]), b"input");
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert!(stdout(&output).contains("tested"), "{}", stdout(&output));
+}
+
+#[test]
+fn webassembly_text_is_a_workload_too() {
+    let tenant = Tenant::new();
+    let path = tenant.file(
+        "exit.wat",
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+             (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 7))))"#,
+    );
+    assert_eq!(code(&finish(&mut tenant.run(path), b"")), 7);
+}
+
+#[test]
+fn the_second_run_takes_the_compiled_program_from_the_cache() {
+    let tenant = Tenant::new();
+    for cached in [false, true] {
+        let output = finish(tenant.run(example("cat")).args(["--format", "json"]), b"");
+        let events = events(&stderr(&output));
+        let compiled = events.iter().find(|event| event["step"] == "compiled").expect("the step");
+        assert_eq!(compiled["cached"], cached);
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Inputs that cannot be used: exit code 2, one line that says what and where, a hint where there is something to do.
+
+use std::fs::File;
+
+use enarx_tests::{LOCAL_SIMULATOR, Tenant, code, example, finish, stderr, stdout};
+
+#[track_caller]
+fn unusable(command: &mut std::process::Command, messages: &[&str]) {
+    let output = finish(command, b"");
+    let told = stderr(&output);
+    assert_eq!(code(&output), 2, "{told}");
+    assert_eq!(stdout(&output), "");
+    for message in messages {
+        assert!(told.contains(message), "`{message}` is missing in:\n{told}");
+    }
+    assert!(!told.contains("panicked"), "{told}");
+    assert_eq!(told.matches("error: ").count(), 1, "{told}");
+}
+
+#[test]
+fn a_file_that_is_not_webassembly() {
+    let tenant = Tenant::new();
+    let path = tenant.file("picture.wasm", b"\x89PNG\r\n\x1a\n and so on");
+    unusable(&mut tenant.run(path), &["picture.wasm", "not a WebAssembly program"]);
+}
+
+#[test]
+fn a_truncated_program() {
+    let tenant = Tenant::new();
+    let bytes = std::fs::read(example("cat")).unwrap();
+    let path = tenant.file("half.wasm", &bytes[..bytes.len() / 2]);
+    unusable(&mut tenant.run(path), &["half.wasm"]);
+}
+
+#[test]
+fn a_gibibyte_of_zeros() {
+    let tenant = Tenant::new();
+    let path = tenant.path("zeros.wasm");
+    File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    unusable(&mut tenant.run(path), &["zeros.wasm", "not a WebAssembly program"]);
+}
+
+#[test]
+fn a_component_with_imports_that_no_keep_has_names_them_all() {
+    let tenant = Tenant::new();
+    let path = tenant.file(
+        "odd.wat",
+        r#"(component
+             (import "acme:printer/spool@1.0.0" (instance))
+             (import "wasi:sockets/tcp@0.2.0" (instance))
+             (import "wasi:cli/environment@0.2.0" (instance)))"#,
+    );
+    unusable(&mut tenant.run(path), &["acme:printer/spool@1.0.0", "wasi:sockets/tcp@0.2.0"]);
+}
+
+#[test]
+fn a_manifest_with_a_wrong_type_says_line_and_column() {
+    let tenant = Tenant::new();
+    tenant.file("app/Enarx.toml", "program = \"app.wasm\"\nargs = \"one\"\n");
+    tenant.file("app/app.wasm", b"\0asm\x01\0\0\0");
+    unusable(&mut tenant.run(tenant.path("app")), &["Enarx.toml:2:8", "args"]);
+}
+
+#[test]
+fn a_manifest_with_an_unknown_key_suggests_the_right_one() {
+    let tenant = Tenant::new();
+    tenant.file("app/Enarx.toml", "program = \"app.wasm\"\narg = [\"one\"]\n");
+    unusable(&mut tenant.run(tenant.path("app")), &["Enarx.toml:2:1", "`arg`", "`args`"]);
+}
+
+#[test]
+fn a_policy_that_contradicts_itself_says_where() {
+    let tenant = Tenant::new();
+    let policy = std::fs::read_to_string(enarx_tests::root().join(LOCAL_SIMULATOR)).unwrap()
+        + "\n[[deny]]\nid = \"all-amd\"\nvendor = \"amd\"\n";
+    let policy = tenant.file("policy.toml", policy);
+    let mut command = tenant.enarx();
+    command.arg("run").arg("--policy").arg(&policy).arg(example("cat"));
+    unusable(&mut command, &["policy.toml:", "all-amd"]);
+}
+
+#[test]
+fn a_workload_that_is_not_there() {
+    let tenant = Tenant::new();
+    unusable(&mut tenant.run(tenant.path("nothing.wasm")), &["nothing.wasm"]);
+}
+
+#[test]
+fn a_folder_without_a_manifest_says_how_to_make_one() {
+    let tenant = Tenant::new();
+    let folder = tenant.path("empty");
+    std::fs::create_dir(&folder).unwrap();
+    unusable(&mut tenant.run(folder), &["Enarx.toml", "hint: ", "enarx init"]);
+}
+
+#[test]
+fn a_workload_that_wants_the_network_is_refused_before_anything_is_sent() {
+    let tenant = Tenant::new();
+    tenant.file(
+        "app/Enarx.toml",
+        "program = \"app.wat\"\n[[files]]\nkind = \"listen\"\nname = \"web\"\nprot = \"tls\"\nport = 1\n",
+    );
+    tenant.file("app/app.wat", "(module (memory (export \"memory\") 1) (func (export \"_start\")))");
+    unusable(&mut tenant.run(tenant.path("app")), &["network"]);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_a_warning() {
+    let tenant = Tenant::new();
+    // A file where the folder should be: cannot be written whoever we are, root included, as on a full disk.
+    let blocked = tenant.file("blocked", b"");
+    let output = finish(tenant.run(example("cat")).env("ENARX_CACHE_DIR", blocked.join("cache")), b"in");
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "in"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warning: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_full_disk_for_the_cache_is_a_warning() {
+    let tenant = Tenant::new();
+    let folder = tenant.path("small");
+    std::fs::create_dir(&folder).unwrap();
+    // A mount namespace of its own with a file system that is too small for any compiled program.
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c"]);
+    command.arg("mount -t tmpfs -o size=16k none \"$1\" && shift && exec \"$@\"").arg("sh").arg(&folder);
+    let run = tenant.run(example("cat"));
+    command.arg(run.get_program()).args(run.get_args()).current_dir(enarx_tests::root());
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("ENARX_CACHE_DIR", folder.join("cache"));
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let output = finish(&mut command, b"in");
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "in"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warning: "), "{}", stderr(&output));
+}
+
+#[test]
+fn limits_end_the_workload_with_their_name() {
+    let tenant = Tenant::new();
+    let program = example("spin").display().to_string();
+    tenant.file("app/Enarx.toml", format!("program = {program:?}\n[limits]\ntime = \"300ms\"\n"));
+    let output = finish(&mut tenant.run(tenant.path("app")), b"");
+    assert_eq!(code(&output), 137, "{}", stderr(&output));
+    assert!(stderr(&output).contains("time limit"), "{}", stderr(&output));
+}
