@@ -126,8 +126,10 @@ impl Platform {
         for product in &self.products {
             let allowing = policy.allowing(self.tee, *product).collect::<Vec<_>>();
             self.check_allowed(*product, &allowing, findings);
-            self.check_denied(*product, policy, findings);
-            if !allowing.is_empty() {
+            let denied = self.check_denied(*product, policy, findings);
+            // A product that is denied needs no minimum, and one that no rule allows has none.
+            let wanted = !allowing.is_empty() && !(denied && policy.minimum_tcb(*product).is_none());
+            if wanted {
                 self.check_tcb(*product, &allowing, policy, findings);
             }
             rules.extend(allowing.first().map(|rule| rule.id.clone()));
@@ -142,7 +144,7 @@ impl Platform {
         findings.check(Subject::Allowed, Code::PlatformNotAllowed, allowed, expected, found);
     }
 
-    fn check_denied(&self, product: Product, policy: &Policy, findings: &mut Findings) {
+    fn check_denied(&self, product: Product, policy: &Policy, findings: &mut Findings) -> bool {
         let expected = format!("no rule that denies {} {}", self.tee.name(), product.name());
         let mut denied = false;
         for rule in policy.denying(self.tee, product) {
@@ -154,6 +156,7 @@ impl Platform {
         if !denied {
             findings.check(Subject::Denied, Code::ProductDenied, true, &expected, "none");
         }
+        denied
     }
 
     /// The minimum applies unless every rule that allows the product says that it does not.
@@ -197,7 +200,10 @@ fn snp_guest(claims: &SnpClaims, policy: &Policy, findings: &mut Findings) {
     let level = u8::try_from(report.vmpl).ok();
     let accepted = level.is_some_and(|level| guest.vmpl.contains(&level));
     let expected = format_args!("one of {:?}", guest.vmpl);
-    let found = level.map_or(String::from("the host"), |level| format!("{level}"));
+    let found = match report.vmpl {
+        snp::Report::VMPL_HOST => String::from("the host"),
+        level => format!("{level}"),
+    };
     findings.check(Subject::Vmpl, Code::VmplNotAccepted, accepted, expected, found);
 }
 

@@ -20,17 +20,20 @@ fn by_default(platform: &str) -> Vec<Code> {
     refused(platform, "", "")
 }
 
-const SAME: [Code; 0] = [];
+/// No reason to refuse.
+const ACCEPTED: [Code; 0] = [];
+
+const MINIMUM_OF_MILAN: &str = "[minimum_tcb.milan]\nbootloader = 4\ntee = 0\nsnp = 27\nmicrocode = 219\n";
 
 #[test]
 fn what_nothing_speaks_against_is_accepted() {
     for platform in ["amd/milan", "amd/genoa", "amd/siena", "amd/turin"] {
         for version in ["", "@version=4", "@version=3"] {
-            assert_eq!(by_default(&format!("{platform}{version}")), SAME, "{platform}{version}");
+            assert_eq!(by_default(&format!("{platform}{version}")), ACCEPTED, "{platform}{version}");
         }
     }
-    assert_eq!(by_default("amd/milan@version=2"), SAME);
-    assert_eq!(by_default("amd/turin@version=2"), SAME);
+    assert_eq!(by_default("amd/milan@version=2"), ACCEPTED);
+    assert_eq!(by_default("amd/turin@version=2"), ACCEPTED);
 }
 
 #[test]
@@ -105,12 +108,12 @@ fn each_tcb_has_to_reach_the_minimum() {
         }
     }
     assert_eq!(by_default("amd/turin@current.fmc=0"), [Code::TcbTooOld]);
-    assert_eq!(by_default("amd/milan@microcode=220"), SAME);
+    assert_eq!(by_default("amd/milan@microcode=220"), ACCEPTED);
     let unchecked =
         ("vendor = \"amd\"", "vendor = \"amd\"\nproducts = [\"milan\"]\nminimum_tcb = \"not-checked\"");
     let policy = POLICY_WITHOUT_MINIMA.replace(unchecked.0, unchecked.1);
     let mut relying = Relying::under(Policy::parse(&policy).unwrap());
-    assert_eq!(relying.codes(&Vendor::local().attest("amd/milan@microcode=1")), SAME);
+    assert_eq!(relying.codes(&Vendor::local().attest("amd/milan@microcode=1")), ACCEPTED);
 }
 
 const POLICY_WITHOUT_MINIMA: &str = r#"
@@ -129,7 +132,7 @@ tee = "sev-snp"
 #[test]
 fn debugging() {
     assert_eq!(by_default("amd/milan@debug"), [Code::DebugAllowed]);
-    assert_eq!(refused("amd/milan@debug", "[[allow]]", "[guest]\ndebug = \"accept\"\n[[allow]]"), SAME);
+    assert_eq!(refused("amd/milan@debug", "[[allow]]", "[guest]\ndebug = \"accept\"\n[[allow]]"), ACCEPTED);
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn migration() {
     assert_eq!(by_default("amd/milan@migration"), [Code::MigrationAllowed]);
     assert_eq!(
         refused("amd/milan@migration", "[[allow]]", "[guest]\nmigration = \"accept\"\n[[allow]]"),
-        SAME
+        ACCEPTED
     );
 }
 
@@ -146,21 +149,21 @@ fn privilege_levels() {
     assert_eq!(by_default("amd/milan@vmpl=1"), [Code::VmplNotAccepted]);
     assert_eq!(by_default("amd/milan@vmpl=4294967295"), [Code::VmplNotAccepted]);
     let only_one = "[guest]\nvmpl = [1]\n[[allow]]";
-    assert_eq!(refused("amd/milan@vmpl=1", "[[allow]]", only_one), SAME);
+    assert_eq!(refused("amd/milan@vmpl=1", "[[allow]]", only_one), ACCEPTED);
     assert_eq!(refused("amd/milan", "[[allow]]", only_one), [Code::VmplNotAccepted]);
 }
 
 #[test]
 fn loaded_keys() {
     assert_eq!(by_default("amd/milan@vlek"), [Code::VlekNotAccepted]);
-    assert_eq!(refused("amd/milan@vlek", "[[allow]]", "[guest]\nvlek = \"accept\"\n[[allow]]"), SAME);
+    assert_eq!(refused("amd/milan@vlek", "[[allow]]", "[guest]\nvlek = \"accept\"\n[[allow]]"), ACCEPTED);
 }
 
 #[test]
 fn simultaneous_multi_threading() {
     let refuse = "[guest]\nsmt = \"refuse\"\n[[allow]]";
     assert_eq!(refused("amd/milan", "[[allow]]", refuse), [Code::SmtAllowed]);
-    assert_eq!(refused("amd/milan@no-smt", "[[allow]]", refuse), SAME);
+    assert_eq!(refused("amd/milan@no-smt", "[[allow]]", refuse), ACCEPTED);
 }
 
 #[test]
@@ -168,26 +171,30 @@ fn a_denied_generation_is_refused_and_another_is_not() {
     let deny =
         "[[deny]]\nid = \"no-milan\"\nvendor = \"amd\"\nproducts = [\"milan\"]\nreason = \"old\"\n[[allow]]";
     assert_eq!(refused("amd/milan", "[[allow]]", deny), [Code::ProductDenied]);
-    assert_eq!(refused("amd/genoa", "[[allow]]", deny), SAME);
+    assert_eq!(refused("amd/genoa", "[[allow]]", deny), ACCEPTED);
     let refusals =
         Relying::with_policy("[[allow]]", deny).appraise(&Vendor::local().attest("amd/milan")).unwrap_err();
     assert_eq!(refusals.iter().next().unwrap().found, "rule `no-milan`: old");
+
+    // A denied product needs no minimum TCB, and is not refused for the lack of one.
+    let policy = simulated::POLICY.replace("[[allow]]", deny).replace(MINIMUM_OF_MILAN, "");
+    let mut relying = Relying::under(Policy::parse(&policy).unwrap());
+    assert_eq!(relying.codes(&Vendor::local().attest("amd/milan")), [Code::ProductDenied]);
 }
 
 #[test]
 fn what_no_rule_allows_is_refused() {
     let only = "vendor = \"amd\"\nproducts = [\"genoa\", \"siena\", \"turin\"]";
-    let without_milan = "[minimum_tcb.milan]\nbootloader = 4\ntee = 0\nsnp = 27\nmicrocode = 219\n";
-    let policy = simulated::POLICY.replace("vendor = \"amd\"", only).replace(without_milan, "");
+    let policy = simulated::POLICY.replace("vendor = \"amd\"", only).replace(MINIMUM_OF_MILAN, "");
     let mut relying = Relying::under(Policy::parse(&policy).unwrap());
     assert_eq!(relying.codes(&Vendor::local().attest("amd/milan")), [Code::PlatformNotAllowed]);
-    assert_eq!(relying.codes(&Vendor::local().attest("amd/genoa")), SAME);
+    assert_eq!(relying.codes(&Vendor::local().attest("amd/genoa")), ACCEPTED);
 }
 
 #[test]
 fn a_report_that_does_not_tell_two_products_apart_counts_as_both() {
     let deny = "[[deny]]\nid = \"no-siena\"\nvendor = \"amd\"\nproducts = [\"siena\"]\n[[allow]]";
-    assert_eq!(refused("amd/genoa@version=3", "[[allow]]", deny), SAME);
+    assert_eq!(refused("amd/genoa@version=3", "[[allow]]", deny), ACCEPTED);
     assert_eq!(refused("amd/siena@version=3", "[[allow]]", deny), [Code::ProductDenied]);
     assert_eq!(refused("amd/genoa@version=2", "[[allow]]", deny), [Code::ProductDenied]);
     // The minimum of Genoa applies to what may be a Siena, whose microcode has lower numbers.
@@ -206,7 +213,7 @@ fn measurements() {
 
     let exact = format!("\"sha384:{}\"", hex::encode(MEASUREMENT));
     relying.policy = Relying::with_policy("\"release\"", &exact).policy;
-    assert_eq!(relying.codes(&bundle), SAME);
+    assert_eq!(relying.codes(&bundle), ACCEPTED);
 
     // A longer or shorter reference value is another one.
     let mut relying = Relying::party();
@@ -258,7 +265,7 @@ fn collateral_that_ran_out() {
     assert_eq!(relying.codes(&bundle), [Code::CrlExpired]);
     relying.policy =
         Relying::with_policy("[[allow]]", "[collateral]\ncrl = \"absent-accepted\"\n[[allow]]").policy;
-    assert_eq!(relying.codes(&bundle), SAME);
+    assert_eq!(relying.codes(&bundle), ACCEPTED);
     relying.now = UnixTime(0);
     assert_eq!(relying.codes(&bundle), [Code::CertificateNotYetValid; 3]);
 }
