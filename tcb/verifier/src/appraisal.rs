@@ -128,8 +128,8 @@ impl Platform {
             self.check_allowed(*product, &allowing, findings);
             let denied = self.check_denied(*product, policy, findings);
             // A product that is denied needs no minimum, and one that no rule allows has none.
-            let wanted = !allowing.is_empty() && !(denied && policy.minimum_tcb(*product).is_none());
-            if wanted {
+            let unneeded = allowing.is_empty() || (denied && policy.minimum_tcb(*product).is_none());
+            if !unneeded {
                 self.check_tcb(*product, &allowing, policy, findings);
             }
             rules.extend(allowing.first().map(|rule| rule.id.clone()));
