@@ -10,17 +10,21 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::tls::{Connected, Link, TlsError};
-use crate::wire::WireError;
+use crate::wire::{OFFER_LIMIT, WireError};
 use crate::{KeepId, SessionError, keep};
 
-/// Plain bytes that may wait in a channel before the caller must take frames.
-const HELD_LIMIT: usize = 8 * 1024 * 1024;
+/// Plain bytes that may wait at a Keep before the caller must take frames.
+const KEEP_HOLDS: usize = 1024 * 1024;
+
+/// The same at a tenant, who waits for offers.
+const TENANT_HOLDS: usize = 2 * OFFER_LIMIT;
 
 const LENGTH_LEN: usize = 4;
 
 /// One end of one connection.
 pub struct Channel {
     link: Link,
+    holds: usize,
 }
 
 /// What [`Channel::receive`] found.
@@ -37,7 +41,7 @@ pub enum Received {
 impl Channel {
     /// The tenant's end: to `expected`, or to whoever answers.
     pub fn connect(expected: Option<KeepId>) -> Result<Self, SessionError> {
-        Ok(Self { link: Link::client(expected)? })
+        Ok(Self { link: Link::client(expected)?, holds: TENANT_HOLDS })
     }
 
     /// The Keep's end.
@@ -46,14 +50,14 @@ impl Channel {
     }
 
     pub(crate) fn accept_with(identity: &SigningKey) -> Result<Self, SessionError> {
-        Ok(Self { link: Link::server(identity)? })
+        Ok(Self { link: Link::server(identity)?, holds: KEEP_HOLDS })
     }
 
     /// Takes bytes from the transport. What is wrong with them is said by [`Self::receive`], after the frames that came
     /// before, so that it does not matter how a stream is cut into pieces.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
-        if self.link.plain().len() > HELD_LIMIT {
-            return Err(SessionError::Overrun { limit: HELD_LIMIT });
+        if self.link.plain().len() > self.holds {
+            return Err(SessionError::Overrun { limit: self.holds });
         }
         self.link.push(bytes);
         Ok(())

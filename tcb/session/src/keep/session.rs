@@ -153,6 +153,9 @@ impl Session {
     fn step(&mut self) -> Result<Step, SessionError> {
         match self.channel.receive(FRAME_LIMIT)? {
             Received::Nothing => Ok(Step::Wait),
+            Received::Closed if matches!(self.phase, Phase::Receiving(..)) => {
+                Err(WireError::Incomplete.into())
+            }
             Received::Closed => {
                 self.close();
                 Ok(Step::Event(Event::Closed))

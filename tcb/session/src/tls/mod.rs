@@ -3,6 +3,7 @@
 //! TLS 1.3 without I/O: bytes in, bytes out, one plain stream in each direction, and the exporter value.
 
 mod aead;
+mod error;
 mod exporter;
 mod hash;
 mod identity;
@@ -11,7 +12,6 @@ mod provider;
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,8 +23,11 @@ use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, ReadTraffic, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{CertificateError, ClientConfig, CommonState, Error, ServerConfig, version};
+use rustls::{ClientConfig, CommonState, Error, ServerConfig, version};
 use zeroize::{Zeroize, Zeroizing};
+
+pub use error::TlsError;
+use error::{internal, theirs};
 
 use crate::KeepId;
 use crate::binding::EXPORTER_LABEL;
@@ -35,41 +38,6 @@ const ALPN: &[u8] = b"enarx/1";
 /// What TLS adds to a record at most (RFC 8446 section 5.2), with room to spare.
 const RECORD_OVERHEAD: usize = 64;
 const RECORD_LEN: usize = 16 * 1024;
-
-/// Why the protected stream failed. The host can cause each of these at any time; none of them loses a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsError {
-    /// Replayed, reordered, changed or dropped bytes, or a peer with other keys.
-    #[error("a record of the session does not decrypt: it was changed, dropped, reordered or replayed")]
-    Record,
-    /// The Keep at the other end is not the known one.
-    #[error("the other end is not the known Keep")]
-    AnotherKeep,
-    /// The peer does not hold the identity key that it shows.
-    #[error("the other end does not hold the identity key that it shows")]
-    HandshakeSignature,
-    /// The transport ended, and the peer had not said that it would.
-    #[error("the connection was cut off")]
-    Truncated,
-    /// The peer ended the session with an alert.
-    #[error("the other end gave up: {description}")]
-    Alert {
-        /// The alert's name in RFC 8446 section 6.
-        description: String,
-    },
-    /// The peer does not speak this protocol.
-    #[error("the other end does not speak the protocol: {detail}")]
-    Protocol {
-        /// What is wrong.
-        detail: String,
-    },
-    /// This end failed: no randomness, or a defect.
-    #[error("TLS failed at this end: {detail}")]
-    Internal {
-        /// What is wrong.
-        detail: String,
-    },
-}
 
 /// What a completed handshake gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,10 +253,17 @@ impl Link {
     /// Ends the connection, and gets out the alert that rustls made of the error.
     fn fail(&mut self, error: TlsError) {
         self.incoming = Vec::new();
-        while let Ok(Turn::Again) = match &mut self.side {
-            Side::Client(client) => advance(client.process_tls_records(&mut []), &mut self.flow).1,
-            Side::Server(server, _) => advance(server.process_tls_records(&mut []), &mut self.flow).1,
-        } {}
+        // rustls hands out what it wants to send before it looks at input. It must not look at input again: what it
+        // remembers of a handshake in pieces points into bytes that are gone.
+        while self.side.state().wants_write() {
+            let (_, turn) = match &mut self.side {
+                Side::Client(client) => advance(client.process_tls_records(&mut []), &mut self.flow),
+                Side::Server(server, _) => advance(server.process_tls_records(&mut []), &mut self.flow),
+            };
+            if turn.is_err() {
+                break;
+            }
+        }
         self.flow.failed.get_or_insert(error);
     }
 
@@ -410,20 +385,4 @@ fn append(
             }
         }
     }
-}
-
-/// What rustls says of the peer's bytes, in the words of this crate.
-fn theirs(error: Error) -> TlsError {
-    match error {
-        Error::DecryptError => TlsError::Record,
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => TlsError::AnotherKeep,
-        Error::InvalidCertificate(CertificateError::BadSignature) => TlsError::HandshakeSignature,
-        Error::AlertReceived(alert) => TlsError::Alert { description: alloc::format!("{alert:?}") },
-        Error::FailedToGetRandomBytes | Error::EncryptError => internal(&error),
-        error => TlsError::Protocol { detail: error.to_string() },
-    }
-}
-
-fn internal(error: &impl ToString) -> TlsError {
-    TlsError::Internal { detail: error.to_string() }
 }

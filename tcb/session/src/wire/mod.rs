@@ -68,8 +68,8 @@ pub enum WireError {
         /// When it came.
         state: &'static str,
     },
-    /// The stream ended within a frame.
-    #[error("the peer closed within a message")]
+    /// The stream ended within a frame or within a payload.
+    #[error("the peer closed before all was said")]
     Incomplete,
 }
 
