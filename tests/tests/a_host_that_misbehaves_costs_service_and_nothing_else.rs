@@ -143,7 +143,7 @@ fn a_keep_that_sends_endless_data() {
 
 #[test]
 fn a_keep_that_hangs_up_during_the_handshake() {
-    lost(&false_keep(drop), "closed");
+    lost(&false_keep(drop), "the connection was cut off");
 }
 
 #[test]

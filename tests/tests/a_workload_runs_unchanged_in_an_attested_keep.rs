@@ -130,7 +130,7 @@ fn clocks_and_randomness_work() {
 
 #[test]
 fn a_component_runs_like_a_module() {
-    let path = root().join("examples/programs/target/wasm32-wasip2/release/component.wasm");
+    let path = root().join("examples/component/target/wasm32-wasip2/release/component.wasm");
     let mut command = Tenant::new().run(path);
     let output = finish(command.args(["--env", "MODE=tested"]), b"input");
     assert_eq!(code(&output), 3, "{}", stderr(&output));

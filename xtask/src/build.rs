@@ -15,11 +15,11 @@ const BARE_METAL: &[&str] =
 /// Crates that a relying party may embed in a web page or another Keep.
 const WEBASSEMBLY: &[&str] = &["enarx-evidence", "enarx-verifier", "enarx-package"];
 
-/// The example workloads: folder, target, and what of it is built.
-const EXAMPLES: &[(&str, &str, &[&str])] = &[
-    ("examples/hello", "wasm32-wasip1", &[]),
-    ("examples/programs", "wasm32-wasip1", &["--bins"]),
-    ("examples/programs", "wasm32-wasip2", &["--bin", "component"]),
+/// The example workloads: folder and target.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("examples/hello", "wasm32-wasip1"),
+    ("examples/programs", "wasm32-wasip1"),
+    ("examples/component", "wasm32-wasip2"),
 ];
 
 pub(crate) fn workspace_root() -> Result<PathBuf> {
@@ -61,9 +61,9 @@ pub(crate) fn programs(root: &Path) -> Result<()> {
 
 /// Builds the example workloads with their own manifests, as a user of Enarx would.
 pub(crate) fn examples(root: &Path) -> Result<()> {
-    for (folder, target, what) in EXAMPLES {
+    for (folder, target) in EXAMPLES {
         let mut command = cargo(&root.join(folder));
-        command.args(["build", "--release", "--target", target]).args(*what);
+        command.args(["build", "--release", "--target", target]);
         // Each example keeps its output beside its source, where its Enarx.toml expects it.
         command.env_remove("CARGO_TARGET_DIR");
         succeed(&mut command)?;
