@@ -3,6 +3,8 @@
 //! The main job: `enarx run` on the hello workload with a warm cache, step by step, against `wasmtime run` of the same
 //! version on the same module, precompiled. Both are whole processes, started in turn.
 
+#![allow(clippy::print_stdout, reason = "numbers are what a benchmark is for")]
+
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,14 @@
 
 //! `enarx host serve`, `enarx deploy` and `enarx keep`: two machines, one owner.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here has found something"
+)]
+
 use enarx_tests::{Tenant, code, example, finish, stderr, stdout, until};
 use serde_json::Value;
 

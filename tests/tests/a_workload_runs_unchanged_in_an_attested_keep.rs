@@ -2,6 +2,14 @@
 
 //! `enarx run`: programs, arguments, environment, standard streams, files, exit codes and traps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here has found something"
+)]
+
 use std::fs;
 
 use enarx_tests::{Tenant, code, example, finish, root, stderr, stdout};
@@ -133,7 +141,8 @@ fn a_component_runs_like_a_module() {
     let path = root().join("examples/component/target/wasm32-wasip2/release/component.wasm");
     let mut command = Tenant::new().run(path);
     let output = finish(command.args(["--env", "MODE=tested"]), b"input");
-    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    // WASI 0.2 knows success and failure, no codes; the program asked for 3.
+    assert_eq!(code(&output), 1, "{}", stderr(&output));
     assert!(stdout(&output).contains("tested"), "{}", stdout(&output));
 }
 

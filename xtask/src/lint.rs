@@ -3,7 +3,7 @@
 //! The rules of ARCHITECTURE.md that a machine can check: who may depend on whom, where unsafe code may stand, and
 //! that every source file says its licence and its purpose.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -155,7 +155,7 @@ fn has_unsafe(line: &str) -> bool {
 
 /// Every Rust file of the project, without what was built.
 fn sources(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))? {
@@ -164,10 +164,10 @@ fn sources(root: &Path) -> Result<Vec<PathBuf>> {
             let kind = entry.file_type()?;
             if kind.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(entry.path());
-            } else if kind.is_file() && name.ends_with(".rs") {
-                found.insert(entry.path(), ());
+            } else if kind.is_file() && entry.path().extension().is_some_and(|extension| extension == "rs") {
+                found.insert(entry.path());
             }
         }
     }
-    Ok(found.into_keys().collect())
+    Ok(found.into_iter().collect())
 }

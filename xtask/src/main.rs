@@ -38,7 +38,7 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    match perform(Cli::parse().chore) {
+    match perform(&Cli::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(chore: Chore) -> Result<()> {
+fn perform(chore: &Chore) -> Result<()> {
     let root = build::workspace_root()?;
     match chore {
         Chore::Hello => run::hello(&root),

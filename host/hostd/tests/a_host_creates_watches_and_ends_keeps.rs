@@ -28,7 +28,7 @@ async fn a_keep_is_created_described_and_killed() {
     assert_eq!((keep.tee.as_str(), keep.simulated, keep.state), ("sev-snp", true, KeepState::Running));
     assert_eq!(keep.sandbox.len(), 2);
     assert_eq!(host.info(keep.id).unwrap(), keep);
-    assert_eq!(host.list(), [keep.clone()]);
+    assert_eq!(host.list(), std::slice::from_ref(&keep));
     host.kill(keep.id).await.unwrap();
     let info = host.info(keep.id).unwrap();
     assert_eq!((info.state, info.exit), (KeepState::Ended, Some(KeepExit { code: None, signal: Some(9) })));

@@ -139,7 +139,7 @@ pub(crate) struct DeployArgs {
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
 
-    /// The host, for example http://host.example:7070
+    /// The host, for example `http://host.example:7070`
     #[arg(long = "to", value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) to: String,
 

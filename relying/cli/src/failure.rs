@@ -100,7 +100,7 @@ impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.message)?;
         if let Some(refusals) = &self.refusals {
-            for refusal in refusals.iter() {
+            for refusal in refusals {
                 write!(f, "\n  {refusal}")?;
             }
         }

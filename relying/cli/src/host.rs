@@ -46,7 +46,7 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     let server = enarx_hostd::serve(host, serving, async {
         // When no signal can be waited for, the default action of the signal ends the daemon.
         if enarx_hostd::serve::termination().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
     let announce = async {

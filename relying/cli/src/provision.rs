@@ -192,13 +192,13 @@ fn summary(checks: &[Check]) -> String {
 
 /// One or two lines about an accepted Keep; what is simulated is said loudly.
 pub(crate) fn verdict(result: &AttestationResult) -> String {
-    let mut text = format!("accepted {} {} by rule `{}`", result.vendor(), result.product(), result.rule());
-    if let Some(root) = result.simulated() {
-        text.push_str(&format!(
-            "\nSIMULATED platform (root `{root}`): this Keep does not protect the workload from its host"
-        ));
+    let text = format!("accepted {} {} by rule `{}`", result.vendor(), result.product(), result.rule());
+    match result.simulated() {
+        Some(root) => format!(
+            "{text}\nSIMULATED platform (root `{root}`): this Keep does not protect the workload from its host"
+        ),
+        None => text,
     }
-    text
 }
 
 /// The beginning of a key or digest, for people.

@@ -164,7 +164,8 @@ fn created(keep: &KeepInfo, place: &str, progress: &mut Progress) {
         keep.sandbox.len()
     );
     if !missing.is_empty() {
-        text.push_str(&format!("\nwithout {}", missing.join(", ")));
+        text.push_str("\nwithout ");
+        text.push_str(&missing.join(", "));
     }
     progress.step("keep", &text, json!({ "host": place, "info": keep }));
 }
@@ -184,11 +185,8 @@ pub(crate) fn ended(exit: &Exit) -> (u8, String) {
                     frame.function.as_deref().map_or_else(|| format!("function {}", frame.index), printable);
                 let module = frame.module.as_deref().map(|module| format!(" in {}", printable(module)));
                 let offset = frame.offset.map(|offset| format!(" at 0x{offset:x}"));
-                text.push_str(&format!(
-                    "\n  {number}: {function}{}{}",
-                    module.unwrap_or_default(),
-                    offset.unwrap_or_default()
-                ));
+                let (module, offset) = (module.unwrap_or_default(), offset.unwrap_or_default());
+                text.push_str(&["\n  ", &number.to_string(), ": ", &function, &module, &offset].concat());
             }
             (TRAPPED, text)
         }

@@ -99,12 +99,11 @@ pub(crate) async fn stream(link: &mut Link) -> Outcome<Exit> {
                 Event::Closed => return Err(Failure::unreachable("the Keep ended before the workload did")),
                 _ => return Err(out_of_turn()),
             },
-            piece = input.more(), if wants_more => match piece {
-                Some(piece) => input.held = piece,
-                None => {
-                    input.ended = true;
-                    link.session().send(Command::StdinEnd).map_err(|error| broken(&error))?;
-                }
+            piece = input.more(), if wants_more => if let Some(piece) = piece {
+                input.held = piece;
+            } else {
+                input.ended = true;
+                link.session().send(Command::StdinEnd).map_err(|error| broken(&error))?;
             },
         }
     }

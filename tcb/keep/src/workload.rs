@@ -160,7 +160,7 @@ fn prepare(platform: &impl Platform, delivered: &Delivered, time: &Time) -> Resu
     let (stdin, input) = pipe(PIPE);
     let (output, stdout) = pipe(PIPE);
     let (errors, stderr) = pipe(PIPE);
-    let streams = Streams::new(&bundle.stdio, input, output, errors)?;
+    let streams = Streams::new(&bundle.stdio, input, &output, &errors)?;
     let files = files(&bundle, time)?;
     let process = Process {
         args: bundle.args,
@@ -194,8 +194,8 @@ impl Streams {
     fn new(
         descriptors: &[Descriptor],
         input: Reader,
-        output: Writer,
-        errors: Writer,
+        output: &Writer,
+        errors: &Writer,
     ) -> Result<Self, String> {
         let unsupported =
             |number: usize| alloc::format!("descriptor {number} cannot be what the manifest says");

@@ -22,8 +22,8 @@ use wasmtime::{Engine, Module, Store};
 
 use crate::clock::Time;
 use crate::io::{Reader, Writer};
-use crate::preview1;
 use crate::vfs::Vfs;
+use crate::{preview1, preview2};
 
 pub use limits::{Exceeded, Limit, Limits};
 pub use outcome::{Frame, MAX_NAME_LEN, Status, TrapKind, Trapped};
@@ -159,7 +159,7 @@ fn out_of_time(time: Time, run_time: Option<u64>) -> impl Future<Output = ()> {
 async fn execute(store: &mut Store<State>, program: &Program) -> Result<Status, RunError> {
     let result = match program {
         Program::Module(module) => preview1::run(store, module).await,
-        Program::Component(_) => Err(wasmtime::Error::msg("components are not run yet")),
+        Program::Component(component) => preview2::run(store, component).await,
     };
     match result {
         Ok(()) => Ok(Status::Exited(0)),

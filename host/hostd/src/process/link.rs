@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(error(&[5], &[stream]).await, LinkError::Descriptor);
         assert_eq!(error(&[4, 2, 0, 0, 0], &[file]).await, LinkError::NoStream);
         assert_eq!(error(&[4, 2, 0, 0, 0], &[stream; 4]).await, LinkError::Size);
-        assert_eq!(error(&[2; MAX_PACKET + 1], &[]).await, LinkError::Size);
+        assert_eq!(error(&vec![2; MAX_PACKET + 1], &[]).await, LinkError::Size);
     }
 }

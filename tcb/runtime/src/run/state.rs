@@ -13,6 +13,7 @@ use super::{Preopen, Process, RunError};
 use crate::clock::Time;
 use crate::io::{Reader, Writer};
 use crate::preview1::Fds;
+use crate::preview2::MAX_RESOURCES;
 use crate::vfs::OpenNode;
 
 /// The data of a workload's store.
@@ -61,8 +62,10 @@ impl State {
             Err(_) => Err(RunError::NoDirectory { path }),
         };
         let preopens = preopens.into_iter().map(directory).collect::<Result<Vec<_>, _>>()?;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
-            table: ResourceTable::new(),
+            table,
             args,
             env,
             time,

@@ -2,7 +2,7 @@
 
 //! What several tests need: a clock that is set by hand, and a file system on it.
 
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ pub struct HandClock {
 }
 
 impl HandClock {
-    pub fn advance(&self, nanos: u64) {
+    pub(crate) fn advance(&self, nanos: u64) {
         let now = self.now.fetch_add(nanos, Ordering::SeqCst) + nanos;
         self.timers.fire(now);
     }
@@ -38,18 +38,18 @@ impl Clock for HandClock {
 }
 
 /// A clock and the time by it.
-pub fn time() -> (Arc<HandClock>, Time) {
+pub(crate) fn time() -> (Arc<HandClock>, Time) {
     let clock = Arc::new(HandClock::default());
     let base = WallBase { unix_nanos: NEW_YEAR, monotonic: 0 };
     (Arc::clone(&clock), Time::new(clock, base))
 }
 
 /// A file system with a quota that the test does not reach.
-pub fn vfs() -> Vfs {
+pub(crate) fn vfs() -> Vfs {
     vfs_of(64 << 20, 10_000)
 }
 
 /// A file system with a quota.
-pub fn vfs_of(bytes: u64, entries: u64) -> Vfs {
+pub(crate) fn vfs_of(bytes: u64, entries: u64) -> Vfs {
     Vfs::new(Quota { bytes, entries }, time().1)
 }
