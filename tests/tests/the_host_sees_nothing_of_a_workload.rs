@@ -53,7 +53,8 @@ impl Witness {
 /// Looks for a word as it is, in hexadecimal, and in base64 at any of its three alignments.
 fn contains(haystack: &[u8], word: &str) -> bool {
     let find = |needle: &[u8]| haystack.windows(needle.len()).any(|window| window == needle);
-    let hexadecimal: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal: Vec<String> = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal = hexadecimal.concat();
     find(word.as_bytes()) || find(hexadecimal.as_bytes()) || (0..3).any(|skip| find(&base64_core(word, skip)))
 }
 
