@@ -63,7 +63,7 @@ fn files_are_written_and_read_at_offsets() {
     script.ok("sync", &["(local.get $file)"]).ok("sync-data", &["(local.get $file)"]);
     script.ok("advise", &["(local.get $file)", "(i64.const 0) (i64.const 9) (i32.const 3)"]);
     let ran = run_script(Setup::default(), &script);
-    assert_eq!(ran.output(), "lo therre\0\0");
+    assert_eq!(ran.output(), "lo there\0\0");
     assert_eq!(content(&ran.files, "/file"), "hello there\0\0");
 }
 

@@ -20,9 +20,9 @@ pub(super) fn run() -> Result<u8, Fatal> {
     if socket_type(io::stdin()) != Ok(SocketType::SEQPACKET) {
         return Err(Fatal::Usage);
     }
-    await_launch()?;
     descriptors::close_all_but_standard().map_err(Fatal::Start)?;
     let host = parent::open();
+    await_launch(host.as_ref().ok())?;
     ignore_the_terminal();
 
     let mut layers = Layers::default();
@@ -44,15 +44,18 @@ pub(super) fn run() -> Result<u8, Fatal> {
 
 /// Waits until the host has sent something, without taking it: before that it sets limits on this process, which it
 /// no longer could once this process has left its namespaces.
-fn await_launch() -> Result<(), Fatal> {
+fn await_launch(host: Option<&OwnedFd>) -> Result<(), Fatal> {
     let stdin = io::stdin();
-    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
-    loop {
-        match poll(&mut watched, None) {
-            Ok(_) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(Fatal::Start(error.into())),
+    let mut watched = vec![PollFd::new(&stdin, PollFlags::IN)];
+    watched.extend(host.map(|host| PollFd::new(host, PollFlags::IN)));
+    while let Err(error) = poll(&mut watched, None) {
+        if error != rustix::io::Errno::INTR {
+            return Err(Fatal::Start(error.into()));
         }
+    }
+    match watched.first() {
+        Some(stdin) if !stdin.revents().is_empty() => Ok(()),
+        _ => Err(Fatal::HostGone),
     }
 }
 
