@@ -27,6 +27,9 @@ use crate::run::{Exit, RunError, State};
 /// The most resources (descriptors, streams, pollables) that a program has at once.
 pub(crate) const MAX_RESOURCES: usize = 8192;
 
+/// The most bytes that the arguments of one call take in the Keep's own memory.
+const MAX_CALL_BYTES: usize = 32 << 20;
+
 /// The interface that is run, by any version that the one of the bindings can stand for.
 const ENTRY: &str = "wasi:cli/run@0.2.12";
 
@@ -63,6 +66,7 @@ pub(crate) async fn run(store: &mut Store<State>, component: &Component) -> wasm
     if component.get_export_index(None, ENTRY).is_none() {
         return Err(wasmtime::Error::new(RunError::NoEntry { expected: "wasi:cli/run@0.2" }));
     }
+    store.set_hostcall_fuel(MAX_CALL_BYTES);
     let linker = linker(component.engine())?;
     let command = bindings::Command::instantiate_async(&mut *store, component, &linker).await?;
     match command.wasi_cli_run().call_run(&mut *store).await? {
