@@ -109,7 +109,7 @@ fn writers_learn_that_nobody_reads_any_more() {
 fn null_and_closed_do_not_wait() {
     let count = Arc::default();
     assert_eq!(poll_once(Reader::null().read(10), &count), Poll::Ready(None));
-    assert_eq!(poll_once(Writer::null().write_all(&[0; 1_000_000]), &count), Poll::Ready(Ok(())));
+    assert_eq!(poll_once(Writer::null().write_all(&vec![0; 1_000_000]), &count), Poll::Ready(Ok(())));
     assert_eq!(poll_once(Writer::closed().write(b"x"), &count), Poll::Ready(Err(Closed)));
     assert_eq!(poll_once(Writer::closed().ready(), &count), Poll::Ready(()));
     assert_eq!(count.0.load(Ordering::SeqCst), 0);
