@@ -3,7 +3,7 @@
 //! A Keep as a sandboxed process of Linux.
 //!
 //! Two processes of this program stand behind one Keep. The first leaves the host's namespaces and starts the second
-//! inside of them; the second puts up the rest of the [`sandbox`], and only then lets the host and tenants speak
+//! inside of them; the second puts up the rest of the `sandbox`, and only then lets the host and tenants speak
 //! to it. All that the second can do from then on is to talk on streams that the host hands in.
 
 mod clock;
