@@ -56,7 +56,7 @@ fn report(ours: Vec<Duration>, theirs: Vec<Duration>, steps: BTreeMap<String, Ve
     println!("main job, hello workload, warm cache, {ROUNDS} rounds: median (quartiles)");
     println!("  enarx run      {} ({} to {})", milliseconds(middle), milliseconds(low), milliseconds(high));
     if theirs.is_empty() {
-        println!("  wasmtime run   not measured: no wasmtime {WASMTIME}; see benches/README.md");
+        println!("  wasmtime run   not measured: no wasmtime {WASMTIME}; see SPECIFICATION.md");
     } else {
         let (low, base, high) = quartiles(theirs);
         println!("  wasmtime run   {} ({} to {})", milliseconds(base), milliseconds(low), milliseconds(high));
