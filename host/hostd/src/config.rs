@@ -65,7 +65,7 @@ pub struct HostLimits {
     pub max_streams_per_keep: usize,
     /// How long a Keep may take to stand in its sandbox.
     pub start_timeout: Duration,
-    /// How long a Keep may wait for its owner's program before it is ended.
+    /// How long nothing may pass to or from a Keep that has no program yet before it is ended.
     pub unprovisioned_timeout: Duration,
     /// Address space of one Keep in bytes; none leaves it to the system.
     pub memory: Option<u64>,

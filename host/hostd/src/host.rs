@@ -89,12 +89,8 @@ impl Host {
         getrandom::fill(&mut bytes)
             .map_err(|_| HostError::Start { source: io::Error::other("the system gives no randomness") })?;
         let id = KeepId::from_bytes(bytes);
-        let tap = Tap {
-            keep: id,
-            channel: Channel::HostStream,
-            metrics: Arc::clone(&inner.metrics),
-            recorder: inner.config.recorder.clone(),
-        };
+        let recorder = inner.config.recorder.clone();
+        let tap = Tap::new(id, Channel::HostStream, Arc::clone(&inner.metrics), recorder);
         let launch = Launch {
             program: &inner.program,
             limits: &inner.config.limits,
@@ -226,7 +222,8 @@ async fn watch(keep: Arc<Keep>, attester: Arc<Attester>, limits: crate::config::
     place.vacate(&keep, exit);
     drop(place);
     keep.announce(exit);
-    tracing::info!(keep = keep.id().short(), %exit, "a Keep has ended");
+    let said = keep.last_words().unwrap_or_default();
+    tracing::info!(keep = keep.id().short(), %exit, said, "a Keep has ended");
 }
 
 /// Who asked for a Keep. One network of IPv6 counts as one client, because a client has all its addresses.

@@ -12,7 +12,7 @@ use enarx_keep::wire::{CONTROL_PORT, Layer, PLATFORM_PORT};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::api::{KeepExit, KeepId, KeepInfo, SandboxLayer};
 use crate::config::HostLimits;
@@ -20,13 +20,15 @@ use crate::error::HostError;
 use crate::metrics::Metrics;
 use crate::platform::{self, Attester, Rate};
 use crate::process::{FromKeep, Link, LinkError, Process, Program};
-use crate::recorder::{Channel, Direction};
+use crate::recorder::Channel;
 use crate::stream::{ControlStream, Tap};
 
 /// Platform streams of one Keep that are open at the same time.
 const MAX_PLATFORM_STREAMS: usize = 4;
 /// How long a Keep may take to end after it closed its host stream.
 const LINGER: Duration = Duration::from_secs(2);
+/// How many times the time in which nothing may pass before provisioning, provisioning may take in all.
+const LONGEST_PROVISIONING: u32 = 30;
 /// How long a Keep may take to accept a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,35 +51,41 @@ impl Launch<'_> {
     pub(crate) async fn start(self) -> Result<(Process, Link, Vec<SandboxLayer>), HostError> {
         let limit = self.limits.start_timeout;
         let start = |source| HostError::Start { source };
-        let (link, theirs) = Link::pair().map_err(start)?;
+        let (link, theirs) = Link::pair(self.tap).map_err(start)?;
         let process = Process::start(self.program, theirs, self.limits.memory).await.map_err(start)?;
-        let layers = timeout(limit, self.ready(&process, &link))
+        let layers = timeout(limit, ready(&process, &link, self.require_sandbox))
             .await
             .map_err(|_| HostError::StartTimeout { after: limit })??;
         Ok((process, link, layers))
     }
+}
 
-    async fn ready(&self, process: &Process, link: &Link) -> Result<Vec<SandboxLayer>, HostError> {
-        let configuration = Self::configuration(self.require_sandbox);
-        self.tap.note(Direction::ToKeep, configuration.as_bytes());
-        // A Keep that is gone already says more by its exit status than this error does.
-        let sent = link.launch(&configuration).await;
-        let layers = match link.receive().await {
-            Ok(FromKeep::Sandbox(report)) => report.layers.into_iter().map(layer).collect::<Vec<_>>(),
-            Ok(_) => return Err(protocol(&"the first packet is no sandbox report")),
-            Err(LinkError::Closed) => {
-                let exit = process.exited().await;
-                return Err(HostError::EndedEarly { exit, reason: process.last_words() });
-            }
-            Err(error) => return Err(protocol(&error)),
-        };
-        sent.map_err(|source| HostError::Start { source })?;
-        let missing: Vec<_> = layers.iter().filter(|layer| !layer.active).map(describe).collect();
-        if self.require_sandbox && !missing.is_empty() {
-            return Err(HostError::SandboxIncomplete { missing: missing.join(", ") });
+async fn ready(
+    process: &Process,
+    link: &Link,
+    require_sandbox: bool,
+) -> Result<Vec<SandboxLayer>, HostError> {
+    let configuration = Launch::configuration(require_sandbox);
+    // A Keep that is gone already says more by its exit status than this error does.
+    let sent = link.launch(&configuration).await;
+    let layers = match link.receive().await {
+        Ok(FromKeep::Sandbox(report)) => report.layers.into_iter().map(layer).collect::<Vec<_>>(),
+        Ok(_) => return Err(protocol(&"the first packet is no sandbox report")),
+        Err(LinkError::Closed) => {
+            let exit = process.exited().await;
+            return Err(HostError::EndedEarly { exit, reason: process.last_words() });
         }
-        Ok(layers)
+        Err(error) => return Err(protocol(&error)),
+    };
+    sent.map_err(|source| HostError::Start { source })?;
+    let missing: Vec<_> = layers.iter().filter(|layer| !layer.active).map(describe).collect();
+    if require_sandbox && !missing.is_empty() {
+        return Err(HostError::SandboxIncomplete { missing: missing.join(", ") });
     }
+    if !missing.is_empty() {
+        tracing::warn!(missing = missing.join(", "), "the sandbox of a Keep is not complete");
+    }
+    Ok(layers)
 }
 
 fn describe(layer: &SandboxLayer) -> String {
@@ -154,6 +162,11 @@ impl Keep {
         self.ended.send_replace(Some(exit));
     }
 
+    /// What the Keep's process said about why it ended, if it did.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        self.process.last_words()
+    }
+
     /// Waits until the Keep has been reaped.
     pub(crate) async fn ended(&self) -> KeepExit {
         let mut ended = self.ended.subscribe();
@@ -179,11 +192,11 @@ impl Keep {
                 }
             }
             Stop::Violation(what) => {
-                Metrics::add(&self.tap.metrics.protocol_violations, 1);
+                Metrics::add(&self.tap.metrics().protocol_violations, 1);
                 tracing::warn!(keep, what, "the Keep broke the host stream protocol and is ended");
             }
             Stop::Unprovisioned => {
-                Metrics::add(&self.tap.metrics.keeps_expired, 1);
+                Metrics::add(&self.tap.metrics().keeps_expired, 1);
                 tracing::info!(keep, "nobody provisioned the Keep in time, it is ended");
             }
         }
@@ -193,15 +206,18 @@ impl Keep {
 
     async fn serve(&self, attester: Arc<Attester>, limits: &HostLimits) -> Stop {
         let rate = Arc::new(Rate::new(limits));
-        let deadline = sleep_until(Instant::now() + limits.unprovisioned_timeout);
-        tokio::pin!(deadline);
+        let unprovisioned = async {
+            let longest = limits.unprovisioned_timeout.saturating_mul(LONGEST_PROVISIONING);
+            let _ = timeout(longest, self.tap.relayed().idle(limits.unprovisioned_timeout)).await;
+        };
+        tokio::pin!(unprovisioned);
         let mut provisioned = false;
         let mut streams = JoinSet::new();
         loop {
             let packet = tokio::select! {
                 packet = self.link.receive() => packet,
                 Some(_) = streams.join_next() => continue,
-                () = &mut deadline, if !provisioned => return Stop::Unprovisioned,
+                () = &mut unprovisioned, if !provisioned => return Stop::Unprovisioned,
             };
             match packet {
                 Ok(FromKeep::Provisioned) => provisioned = true,

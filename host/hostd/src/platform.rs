@@ -135,7 +135,8 @@ pub(crate) async fn serve(
     let Ok(Ok(_)) = timeout(IDLE, stream.read_exact(&mut report_data)).await else { return };
     tap.note(Direction::FromKeep, &report_data);
     let evidence = if rate.take() { attester.attest(report_data, host_data).await } else { None };
-    let counter = if evidence.is_some() { &tap.metrics.evidence_made } else { &tap.metrics.evidence_refused };
+    let counter =
+        if evidence.is_some() { &tap.metrics().evidence_made } else { &tap.metrics().evidence_refused };
     Metrics::add(counter, 1);
     let answer = encode_evidence(evidence.as_deref());
     if let Ok(Ok(())) = timeout(IDLE, stream.write_all(&answer)).await {

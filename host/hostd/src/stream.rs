@@ -4,12 +4,14 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::{KeepExit, KeepId};
 use crate::metrics::Metrics;
@@ -46,20 +48,33 @@ impl ControlStream {
 /// Where the bytes of a Keep's streams are counted and recorded.
 #[derive(Clone)]
 pub(crate) struct Tap {
-    pub(crate) keep: KeepId,
-    pub(crate) channel: Channel,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    keep: KeepId,
+    channel: Channel,
+    metrics: Arc<Metrics>,
+    recorder: Option<Arc<dyn Recorder>>,
+    relayed: Arc<Activity>,
 }
 
 impl Tap {
+    pub(crate) fn new(
+        keep: KeepId,
+        channel: Channel,
+        metrics: Arc<Metrics>,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Self {
+        Self { keep, channel, metrics, recorder, relayed: Arc::new(Activity::new()) }
+    }
+
     /// Notes bytes that passed.
     pub(crate) fn note(&self, direction: Direction, bytes: &[u8]) {
-        let counter = match direction {
-            Direction::ToKeep => &self.metrics.bytes_to_keeps,
-            Direction::FromKeep => &self.metrics.bytes_from_keeps,
-        };
-        Metrics::add(counter, bytes.len() as u64);
+        if self.channel == Channel::Control {
+            let counter = match direction {
+                Direction::ToKeep => &self.metrics.bytes_to_keeps,
+                Direction::FromKeep => &self.metrics.bytes_from_keeps,
+            };
+            Metrics::add(counter, bytes.len() as u64);
+            self.relayed.note();
+        }
         if let Some(recorder) = &self.recorder {
             recorder.record(self.keep, self.channel, direction, bytes);
         }
@@ -68,6 +83,46 @@ impl Tap {
     /// The same witness for another channel of the Keep.
     pub(crate) fn on(&self, channel: Channel) -> Self {
         Self { channel, ..self.clone() }
+    }
+
+    /// The counters of the host.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// When bytes last passed on any control stream of the Keep.
+    pub(crate) fn relayed(&self) -> &Activity {
+        &self.relayed
+    }
+}
+
+/// When bytes last passed.
+pub(crate) struct Activity(Mutex<Instant>);
+
+impl Activity {
+    /// It begins as if something had passed just now.
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    /// Something passes.
+    pub(crate) fn note(&self) {
+        *self.last() = Instant::now();
+    }
+
+    /// Completes when nothing has passed for `limit`.
+    pub(crate) async fn idle(&self, limit: Duration) {
+        loop {
+            let deadline = *self.last() + limit;
+            if deadline <= Instant::now() {
+                return;
+            }
+            sleep_until(deadline).await;
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use enarx_hostd::api::{KeepExit, KeepState};
 use enarx_hostd::{Host, HostError, HostLimits};
-use support::{PATIENCE, command, host, keep_processes};
+use support::{PATIENCE, command, descendants, host};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -114,14 +114,9 @@ async fn a_keep_that_nobody_provisions_is_ended() {
     assert!(host.metrics_text().contains("enarx_keeps_expired_total 1\n"));
 }
 
-/// The only test here that counts processes; the others run in this program at the same time, so it uses another.
 #[test]
 fn nothing_is_left_of_a_host_that_was_shut_down_or_dropped() {
-    let program = std::env::current_exe().unwrap();
-    let only = ["--exact", "--ignored", "--test-threads=1", "nothing_is_left"];
-    let ran = std::process::Command::new(program).args(only).output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
-    assert!(String::from_utf8_lossy(&ran.stdout).contains("1 passed"));
+    support::run_alone("nothing_is_left");
 }
 
 #[test]
@@ -133,33 +128,33 @@ fn nothing_is_left() {
         for _ in 0..3 {
             host.create().await.unwrap();
         }
-        assert_eq!(keep_processes(), 3);
+        assert_eq!(descendants().len(), 3);
         host
     };
     // Shut down.
     runtime().block_on(async {
         let host = three_keeps(host(HostLimits::default())).await;
         timeout(PATIENCE, host.shutdown()).await.unwrap();
-        assert_eq!(keep_processes(), 0);
+        assert!(descendants().is_empty());
         assert!(matches!(host.create().await, Err(HostError::ShuttingDown)));
     });
     // Dropped.
     runtime().block_on(async {
         drop(three_keeps(host(HostLimits::default())).await);
-        assert_eq!(keep_processes(), 0);
+        assert!(descendants().is_empty());
     });
     // Dropped after its runtime.
     let running = runtime();
     let host = running.block_on(three_keeps(host(HostLimits::default())));
     drop(running);
     drop(host);
-    assert_eq!(keep_processes(), 0);
+    assert!(descendants().is_empty());
     // A request for a Keep that is given up.
     runtime().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let host = Host::new(support::config(support::rude_keep_that(&folder, "silent"))).unwrap();
         let gave_up = timeout(Duration::from_millis(200), host.create()).await;
         assert!(gave_up.is_err());
-        assert_eq!(keep_processes(), 0);
+        assert!(descendants().is_empty());
     });
 }

@@ -23,7 +23,7 @@ use crate::api::KeepExit;
 
 /// The thread only waits.
 const STACK: usize = 128 * 1024;
-/// Longest line that a Keep which does not start is quoted with.
+/// Longest line that a process is quoted with.
 const MAX_LINE: usize = 512;
 
 /// A child process that is killed and reaped at the latest when this is dropped.
@@ -81,8 +81,7 @@ impl Process {
         exit.ok().flatten().unwrap_or_default()
     }
 
-    /// The line in which the process said why it could not start. Nobody reads what it says after that: a tenant's
-    /// data has no way to this pipe, but a host does well not to look.
+    /// The line in which the process said why it could not start, or where in its own code it failed.
     pub(crate) fn last_words(&self) -> Option<String> {
         rustix::io::ioctl_fionbio(&self.errors, true).ok()?;
         let mut bytes = [0; MAX_LINE];

@@ -16,6 +16,9 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
+use crate::recorder::Direction;
+use crate::stream::Tap;
+
 /// A packet from the Keep.
 #[derive(Debug)]
 pub(crate) enum FromKeep {
@@ -51,16 +54,17 @@ pub(crate) enum LinkError {
 pub(crate) struct Link {
     /// A socket of packets, which the runtime waits for like for one of datagrams.
     socket: UnixDatagram,
+    tap: Tap,
 }
 
 impl Link {
     /// Both ends; the second is the Keep's.
-    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn pair(tap: Tap) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let ours = std::os::unix::net::UnixDatagram::from(ours);
         ours.set_nonblocking(true)?;
-        Ok((Self { socket: UnixDatagram::from_std(ours)? }, theirs))
+        Ok((Self { socket: UnixDatagram::from_std(ours)?, tap }, theirs))
     }
 
     /// Sends the launch configuration, the first packet.
@@ -77,7 +81,10 @@ impl Link {
     pub(crate) async fn receive(&self) -> Result<FromKeep, LinkError> {
         let received = self.socket.async_io(Interest::READABLE, || Ok(receive(self.socket.as_fd())?)).await;
         match received {
-            Ok(packet) => packet.read(),
+            Ok(packet) => {
+                self.tap.note(Direction::FromKeep, &packet.bytes);
+                packet.read()
+            }
             Err(_) => Err(LinkError::Closed),
         }
     }
@@ -94,7 +101,9 @@ impl Link {
             sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
             Ok(())
         };
-        self.socket.async_io(Interest::WRITABLE, send).await
+        self.socket.async_io(Interest::WRITABLE, send).await?;
+        self.tap.note(Direction::ToKeep, &bytes);
+        Ok(())
     }
 }
 
@@ -160,8 +169,11 @@ fn stream(descriptor: OwnedFd) -> Result<UnixStream, LinkError> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::api::KeepId;
+    use crate::recorder::Channel;
 
     /// Sends one packet as a Keep would.
     fn say(keep: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
@@ -171,15 +183,20 @@ mod tests {
         sendmsg(keep, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).unwrap();
     }
 
+    fn pair() -> (Link, OwnedFd) {
+        let keep = KeepId::from_bytes([0; 16]);
+        Link::pair(Tap::new(keep, Channel::HostStream, Arc::default(), None)).unwrap()
+    }
+
     async fn error(bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> LinkError {
-        let (link, keep) = Link::pair().unwrap();
+        let (link, keep) = pair();
         say(&keep, bytes, descriptors);
         link.receive().await.unwrap_err()
     }
 
     #[tokio::test]
     async fn packets_arrive_as_they_were_sent() {
-        let (link, keep) = Link::pair().unwrap();
+        let (link, keep) = pair();
         say(&keep, b"\x02{\"layers\":[]}", &[]);
         assert!(matches!(link.receive().await, Ok(FromKeep::Sandbox(report)) if report.layers.is_empty()));
         let (stream, _other) = UnixStream::pair().unwrap();

@@ -71,7 +71,7 @@ pub struct ServeLimits {
     pub client_timeout: Duration,
     /// How long a control stream may be silent in both directions.
     pub stream_idle: Duration,
-    /// How long connections may take to end at shutdown.
+    /// How long Keeps and connections may take to end at shutdown.
     pub drain: Duration,
 }
 
@@ -146,6 +146,7 @@ pub async fn serve(
     let failed = |source| ServeError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    raise_descriptor_limit();
     tracing::info!(%address, tls = tls.is_some(), "the host is ready");
     if let Some(bound) = config.bound {
         let _ = bound.send(address);
@@ -161,8 +162,11 @@ pub async fn serve(
     drop(listener);
     tracing::info!("the host ends its Keeps");
     phase.send_replace(Phase::Draining);
-    host.shutdown().await;
-    if timeout(drain, admission.empty()).await.is_err() {
+    let ended = async {
+        host.shutdown().await;
+        admission.empty().await;
+    };
+    if timeout(drain, ended).await.is_err() {
         tracing::warn!("connections were cut at shutdown");
     }
     phase.send_replace(Phase::Closed);
@@ -179,6 +183,15 @@ pub async fn termination() -> io::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+/// Every connection and every Keep takes descriptors, and the usual limit is that of an interactive program.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>, admission: &Arc<Admission>) {

@@ -3,14 +3,12 @@
 //! Relays a control stream: bytes as they are, both ways, no faster than the other side reads them.
 
 use std::io;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, sleep_until};
 
 use super::{Phase, Shared};
-use crate::stream::ControlStream;
+use crate::stream::{Activity, ControlStream};
 
 /// What is held of a stream in one direction while the other side does not read.
 const BUFFER: usize = 64 * 1024;
@@ -84,34 +82,6 @@ async fn pump(
         // TLS holds back what is not flushed.
         to.flush().await?;
         activity.note();
-    }
-}
-
-/// When bytes last passed in either direction.
-struct Activity(Mutex<Instant>);
-
-impl Activity {
-    fn new() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-
-    fn note(&self) {
-        *self.last() = Instant::now();
-    }
-
-    /// Completes when nothing has passed for `limit`.
-    async fn idle(&self, limit: Duration) {
-        loop {
-            let deadline = *self.last() + limit;
-            if deadline <= Instant::now() {
-                return;
-            }
-            sleep_until(deadline).await;
-        }
-    }
-
-    fn last(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -46,15 +46,42 @@ pub(crate) fn host(limits: HostLimits) -> Host {
     Host::new(HostConfig { limits, ..config(rude_keep()) }).unwrap()
 }
 
-/// Processes of this test program that are Keeps, with zombies.
-pub(crate) fn keep_processes() -> usize {
-    let own = std::process::id().to_string();
-    let children = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // pid (name) state parent …
-        stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(own.as_str())
-    });
-    children.count()
+/// Numbers of the processes below this one, with zombies.
+pub(crate) fn descendants() -> Vec<u32> {
+    let processes: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // number (name) state parent …
+            let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
+            Some((entry.file_name().to_str()?.parse().ok()?, parent))
+        })
+        .collect();
+    let mut found = vec![std::process::id()];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(
+            processes.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(number, _)| number),
+        );
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Runs one ignored test of this program in a process of its own, for tests that count processes.
+pub(crate) fn run_alone(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let ran = std::process::Command::new(program)
+        .args(["--exact", "--ignored", "--nocapture", test])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 /// Sends a command to a rude Keep and gives everything it answers.
