@@ -23,10 +23,13 @@ pub(crate) fn hello(root: &Path) -> Result<()> {
 
 /// The README's second command: builds the example workloads, then everything else in one go, and runs every test.
 ///
-/// One run of cargo, so that all tests and the programs they start share one build of each dependency.
+/// `cargo test` builds the programs only of packages that have integration tests of their own, so they are built first,
+/// with the same choice of packages and features: all tests and the programs they start share one build of each dependency.
 pub(crate) fn tests(root: &Path) -> Result<()> {
+    const CHOICE: [&str; 3] = ["--workspace", "--features", "enarx-shim/process"];
     build::examples(root)?;
-    succeed(cargo(root).args(["test", "--workspace", "--features", "enarx-shim/process", "--no-fail-fast"]))
+    succeed(cargo(root).arg("build").args(CHOICE).args(["--bins", "--tests"]))?;
+    succeed(cargo(root).arg("test").args(CHOICE).arg("--no-fail-fast"))
 }
 
 pub(crate) fn bench(root: &Path) -> Result<()> {
