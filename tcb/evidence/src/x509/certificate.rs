@@ -5,9 +5,10 @@
 use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
+use super::algorithm::SignatureAlgorithm;
 use super::der::{Der, context};
 use super::extension::Extensions;
-use super::key::{PublicKey, SignatureAlgorithm, oid};
+use super::key::{PublicKey, oid};
 use crate::{Fault, ParseError};
 
 const FORMAT: &str = "X.509 certificate";

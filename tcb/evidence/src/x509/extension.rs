@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Extensions of certificates and lists, and the two that say what a key may sign.
+//! Extensions of certificates and lists, and those that say what a key may be used for.
+
+use alloc::vec::Vec;
 
 use ::der::Tag;
 use const_oid::ObjectIdentifier;
@@ -11,9 +13,13 @@ use crate::{Fault, ParseError};
 
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 
 /// Limit of the number of extensions of one certificate, list or list entry. AMD's have 13 at most.
 const MAX_EXTENSIONS: usize = 64;
+
+/// Limit of the number of purposes in an extended key usage. Genuine ones have one or two.
+const MAX_PURPOSES: usize = 16;
 
 /// One extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,8 @@ pub struct BasicConstraints {
 /// `keyUsage` (RFC 5280, section 4.2.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUsage {
+    /// `digitalSignature`: the key may sign data.
+    pub digital_signature: bool,
     /// `keyCertSign`: the key may sign certificates.
     pub cert_sign: bool,
     /// `cRLSign`: the key may sign revocation lists.
@@ -52,6 +60,9 @@ pub struct KeyUsage {
 }
 
 impl<'a> Extensions<'a> {
+    /// `extKeyUsage`, for who reads it although it is critical ([`Extensions::unknown_critical_beside`]).
+    pub const EXTENDED_KEY_USAGE: ObjectIdentifier = EXTENDED_KEY_USAGE;
+
     /// Reads a SEQUENCE OF Extension, once and for all.
     pub(super) fn parse(mut der: Der<'a>) -> Result<Self, ParseError> {
         let contents = der.value(Tag::Sequence, "extensions")?;
@@ -105,17 +116,42 @@ impl<'a> Extensions<'a> {
         let bits = document.value(Tag::BitString, "keyUsage").ok()?;
         document.finish("keyUsage").ok()?;
         let [0..=7, first, ..] = *bits else { return None };
-        Some(KeyUsage { cert_sign: first & 0x04 != 0, crl_sign: first & 0x02 != 0 })
+        Some(KeyUsage {
+            digital_signature: first & 0x80 != 0,
+            cert_sign: first & 0x04 != 0,
+            crl_sign: first & 0x02 != 0,
+        })
     }
 
-    /// A critical extension that is neither of the two above, which nobody may overlook.
+    /// What else the key is for (RFC 5280, section 4.2.1.12), if the extension is there and well-formed.
+    pub fn extended_key_usage(&self) -> Option<Vec<ObjectIdentifier>> {
+        let mut document = Der::document("extKeyUsage", self.only(EXTENDED_KEY_USAGE)?).ok()?;
+        let mut purposes = document.sequence("extKeyUsage").ok()?;
+        document.finish("extKeyUsage").ok()?;
+        let mut found = Vec::new();
+        while !purposes.is_finished() {
+            if found.len() >= MAX_PURPOSES {
+                return None;
+            }
+            found.push(oid(&mut purposes, "keyPurposeId").ok()?);
+        }
+        Some(found)
+    }
+
+    /// A critical extension that is neither the basic constraints nor the key usage, which nobody may overlook.
     pub fn unknown_critical(&self) -> Option<ObjectIdentifier> {
-        let known = [BASIC_CONSTRAINTS, KEY_USAGE];
-        self.iter().find(|found| found.critical && !known.contains(&found.oid)).map(|found| found.oid)
+        self.unknown_critical_beside(&[])
     }
 
-    /// The value of an extension that must not appear twice (RFC 5280, section 4.2).
-    fn only(&self, wanted: ObjectIdentifier) -> Option<&'a [u8]> {
+    /// A critical extension that is neither one of those two nor one that the caller reads itself.
+    pub fn unknown_critical_beside(&self, understood: &[ObjectIdentifier]) -> Option<ObjectIdentifier> {
+        let known =
+            |oid: &ObjectIdentifier| [BASIC_CONSTRAINTS, KEY_USAGE].contains(oid) || understood.contains(oid);
+        self.iter().find(|found| found.critical && !known(&found.oid)).map(|found| found.oid)
+    }
+
+    /// The value of an extension, if it is there once; it must not appear twice (RFC 5280, section 4.2).
+    pub fn only(&self, wanted: ObjectIdentifier) -> Option<&'a [u8]> {
         let mut found = self.iter().filter(|extension| extension.oid == wanted);
         let first = found.next()?;
         found.next().is_none().then_some(first.value)

@@ -6,6 +6,7 @@
 //! signed are the bytes that are read. Nothing is verified here. [`documents`] takes an endorsement apart, which
 //! may be DER or PEM.
 
+mod algorithm;
 mod certificate;
 mod der;
 mod document;
@@ -13,8 +14,9 @@ mod extension;
 mod key;
 mod revocation;
 
+pub use algorithm::{EcdsaSignature, SignatureAlgorithm};
 pub use certificate::Certificate;
 pub use document::{Document, documents};
 pub use extension::{BasicConstraints, Extension, Extensions, KeyUsage};
-pub use key::{PublicKey, SignatureAlgorithm};
+pub use key::PublicKey;
 pub use revocation::RevocationList;

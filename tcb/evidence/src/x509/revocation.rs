@@ -5,10 +5,10 @@
 use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
+use super::algorithm::SignatureAlgorithm;
 use super::certificate::common_name;
 use super::der::{Der, context};
 use super::extension::Extensions;
-use super::key::SignatureAlgorithm;
 use crate::{Fault, ParseError};
 
 const FORMAT: &str = "X.509 revocation list";

@@ -8,7 +8,7 @@
 use enarx_evidence::Bundle;
 use enarx_evidence::snp::cert::KeyExtensions;
 use enarx_evidence::snp::{CertTable, Report};
-use enarx_evidence::x509::{Certificate, Document, documents};
+use enarx_evidence::x509::{Certificate, Document, EcdsaSignature, documents};
 
 pub(crate) fn report(bytes: &[u8]) {
     if let Ok(report) = Report::parse(bytes) {
@@ -46,6 +46,7 @@ fn read_certificate(certificate: &Certificate<'_>) {
     let extensions = certificate.extensions;
     let _ = (certificate.common_name(), certificate.issuer_common_name());
     let _ = (extensions.basic_constraints(), extensions.key_usage(), extensions.unknown_critical());
+    let _ = (extensions.extended_key_usage(), EcdsaSignature::<32>::from_der(certificate.signature));
     if let Ok(Some(key)) = KeyExtensions::parse(extensions.iter().map(|found| (found.oid, found.value))) {
         let encoded = key.encode();
         let pairs = encoded.iter().map(|extension| (extension.oid, extension.value.as_slice()));
