@@ -23,6 +23,10 @@ const FORMAT: &str = "evidence bundle";
 pub enum Format {
     /// An AMD SEV-SNP attestation report as the firmware signed it; see [`crate::snp::Report`].
     SevSnp,
+    /// An Arm CCA attestation token; see [`crate::cca::Token`].
+    Cca,
+    /// An attestation document of AWS Nitro Enclaves; see [`crate::nitro::Document`].
+    Nitro,
 }
 
 impl Format {
@@ -30,6 +34,8 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SevSnp => "sev-snp",
+            Self::Cca => "cca",
+            Self::Nitro => "nitro",
         }
     }
 
@@ -37,12 +43,16 @@ impl Format {
     const fn number(self) -> u64 {
         match self {
             Self::SevSnp => 1,
+            Self::Cca => 4,
+            Self::Nitro => 5,
         }
     }
 
     const fn from_number(number: u64) -> Option<Self> {
         match number {
             1 => Some(Self::SevSnp),
+            4 => Some(Self::Cca),
+            5 => Some(Self::Nitro),
             _ => None,
         }
     }

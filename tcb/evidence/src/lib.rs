@@ -11,14 +11,21 @@
 //!
 //! - [`Bundle`]: what travels from a host to a relying party, for every format;
 //! - [`snp`]: AMD SEV-SNP attestation reports, TCB versions, certificate extensions, certificate table;
+//! - [`cca`]: Arm CCA attestation tokens;
+//! - [`nitro`]: attestation documents of AWS Nitro Enclaves;
+//! - [`cose`]: as much of COSE as the last two use;
 //! - [`x509`]: as much of X.509 certificates and revocation lists as vendors' endorsements use.
 #![no_std]
 
 extern crate alloc;
 
 mod bundle;
+mod cbor;
+pub mod cca;
+pub mod cose;
 mod cursor;
 mod error;
+pub mod nitro;
 pub mod snp;
 pub mod x509;
 

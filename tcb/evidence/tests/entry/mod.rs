@@ -6,6 +6,9 @@
 #![allow(dead_code, reason = "each fuzz target uses one")]
 
 use enarx_evidence::Bundle;
+use enarx_evidence::cca::{PlatformClaims, RealmClaims, Token};
+use enarx_evidence::cose::{EcKey, Sign1};
+use enarx_evidence::nitro::{Claims as NitroClaims, Document as NitroDocument};
 use enarx_evidence::snp::cert::KeyExtensions;
 use enarx_evidence::snp::{CertTable, Report};
 use enarx_evidence::x509::{Certificate, Document, EcdsaSignature, documents};
@@ -25,6 +28,57 @@ pub(crate) fn bundle(bytes: &[u8]) {
 pub(crate) fn certificate_table(bytes: &[u8]) {
     if let Ok(table) = CertTable::parse(bytes) {
         assert_eq!(CertTable::parse(&table.encode()), Ok(table));
+    }
+}
+
+pub(crate) fn cose_sign1(bytes: &[u8]) {
+    if let Ok(message) = Sign1::parse(bytes) {
+        assert_eq!(message.encode(), bytes);
+        assert!(message.algorithm().is_ok());
+    }
+}
+
+pub(crate) fn cose_key(bytes: &[u8]) {
+    if let Ok(key) = EcKey::parse(bytes) {
+        assert_eq!(EcKey::parse(&key.encode()), Ok(key));
+        assert_eq!(EcKey::from_spki(&key.spki()), Some(key));
+    }
+    if let Some(key) = EcKey::from_spki(bytes) {
+        assert_eq!(key.spki(), bytes);
+    }
+}
+
+pub(crate) fn cca_token(bytes: &[u8]) {
+    if let Ok(token) = Token::parse(bytes) {
+        assert_eq!(token.encode(), bytes);
+        assert!(token.realm_claims.attestation_key().is_ok());
+        let (platform, realm) = (&token.platform_claims, &token.realm_claims);
+        assert_eq!(PlatformClaims::parse(&platform.encode()).as_ref(), Ok(platform));
+        assert_eq!(RealmClaims::parse(&realm.encode()).as_ref(), Ok(realm));
+    }
+}
+
+/// The claims of a CCA token without the signed messages around them, which random bytes hardly get past.
+pub(crate) fn cca_claims(bytes: &[u8]) {
+    if let Ok(claims) = PlatformClaims::parse(bytes) {
+        assert_eq!(PlatformClaims::parse(&claims.encode()), Ok(claims));
+    }
+    if let Ok(claims) = RealmClaims::parse(bytes) {
+        assert_eq!(RealmClaims::parse(&claims.encode()), Ok(claims));
+    }
+}
+
+pub(crate) fn nitro_document(bytes: &[u8]) {
+    if let Ok(document) = NitroDocument::parse(bytes) {
+        assert_eq!(document.encode(), bytes);
+        nitro_claims(document.message.payload);
+    }
+}
+
+/// The claims of a Nitro document without the signed message around them.
+pub(crate) fn nitro_claims(bytes: &[u8]) {
+    if let Ok(claims) = NitroClaims::parse(bytes) {
+        assert_eq!(NitroClaims::parse(&claims.encode()), Ok(claims));
     }
 }
 
