@@ -16,7 +16,7 @@ use enarx_evidence::Bundle;
 use enarx_evidence::snp::{Generation, Report};
 use enarx_evidence::x509::{Certificate, Document, PublicKey};
 use enarx_simulator::Simulator;
-use enarx_verifier::crypto::{P384Signature, Remembering, RsaKey, RustCrypto, SignatureVerifier};
+use enarx_verifier::crypto::{Hash, Remembering, RustCrypto, Scheme, SignatureVerifier, Signed};
 use enarx_verifier::{Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise_with};
 
 /// How long each thing is measured.
@@ -134,14 +134,17 @@ impl Signatures {
 
     fn verify_all(&self) {
         for [modulus, exponent, message, signature] in &self.rsa {
-            assert!(RustCrypto.rsa_pss_sha384(RsaKey { modulus, exponent }, black_box(message), signature));
+            let (key, scheme) = (PublicKey::Rsa { modulus, exponent }, Scheme::RsaPss(Hash::Sha384));
+            assert!(RustCrypto.verify(&Signed { key, scheme, message: black_box(message), signature }));
         }
         self.verify_report();
     }
 
     fn verify_report(&self) {
-        let signature = P384Signature { r: &self.report.signature.r, s: &self.report.signature.s };
-        assert!(RustCrypto.ecdsa_p384_sha384(&self.point, black_box(&self.signed), signature));
+        let signature = [self.report.signature.r, self.report.signature.s].concat();
+        let (key, scheme) = (PublicKey::P384(&self.point), Scheme::Ecdsa(Hash::Sha384));
+        let message = black_box(&self.signed);
+        assert!(RustCrypto.verify(&Signed { key, scheme, message, signature: &signature }));
     }
 }
 

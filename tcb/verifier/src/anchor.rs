@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use enarx_evidence::snp::Generation;
 use hex::FromHex as _;
@@ -23,6 +24,14 @@ const AMD_ROOTS: [(Generation, &str); 3] = [
 pub enum Root {
     /// AMD's, of one generation of processors.
     Amd(Generation),
+    /// One that the relying party vouches for itself, for hardware whose maker publishes no root: the key of an Arm
+    /// CCA platform, of a TPM, or of who certifies such keys.
+    Endorsed {
+        /// What the relying party calls it.
+        name: String,
+        /// SHA-256 of its `SubjectPublicKeyInfo`.
+        spki_sha256: [u8; 32],
+    },
     /// Not a vendor's: whoever has it can simulate any platform.
     Simulated {
         /// What the relying party calls it.
@@ -30,6 +39,16 @@ pub enum Root {
         /// SHA-256 of its `SubjectPublicKeyInfo`.
         spki_sha256: [u8; 32],
     },
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Amd(generation) => write!(f, "AMD's root of {generation}"),
+            Self::Endorsed { name, .. } => write!(f, "the root `{name}` that you endorsed"),
+            Self::Simulated { name, .. } => write!(f, "the simulated root `{name}`"),
+        }
+    }
 }
 
 /// The root keys that a relying party knows. Knowing a simulated root does not mean to accept it: that is up to
@@ -53,6 +72,13 @@ impl TrustAnchors {
     #[must_use]
     pub fn with_simulated(mut self, name: &str, spki_sha256: [u8; 32]) -> Self {
         self.roots.push((spki_sha256, Root::Simulated { name: name.into(), spki_sha256 }));
+        self
+    }
+
+    /// Adds a root that the relying party vouches for itself. A vendor's root stays the vendor's.
+    #[must_use]
+    pub fn with_endorsed(mut self, name: &str, spki_sha256: [u8; 32]) -> Self {
+        self.roots.push((spki_sha256, Root::Endorsed { name: name.into(), spki_sha256 }));
         self
     }
 

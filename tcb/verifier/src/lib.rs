@@ -21,8 +21,10 @@ extern crate alloc;
 
 mod anchor;
 mod appraisal;
+mod chain;
 mod claims;
 pub mod crypto;
+mod endorsements;
 pub mod policy;
 mod refusal;
 mod result;
@@ -35,7 +37,7 @@ use alloc::vec::Vec;
 use enarx_evidence::Bundle;
 
 pub use anchor::{Root, TrustAnchors};
-pub use claims::{Claims, SnpClaims};
+pub use claims::{Claims, Register, SnpClaims};
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, Refusal, Refusals};
 pub use result::{AttestationResult, Verified};
@@ -111,5 +113,5 @@ pub fn verify_with(
     let mut findings = refusal::Findings::default();
     let examined = appraisal::examine(verification, crypto, &mut findings);
     let checks = findings.into_checks()?;
-    Verified::new(examined, checks)
+    Verified::new(examined, *verification.report_data, checks)
 }

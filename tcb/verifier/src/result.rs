@@ -18,6 +18,7 @@ use crate::{Check, Claims, Refusals, Root, UnixTime};
 pub struct Verified {
     claims: Claims,
     root: Root,
+    report_data: [u8; 64],
     checks: Vec<Check>,
 }
 
@@ -58,30 +59,24 @@ pub(crate) struct Decision {
 impl AttestationResult {
     /// The kind of trusted execution environment.
     pub fn tee(&self) -> Tee {
-        match self.verified.claims {
-            Claims::SevSnp(_) => Tee::SevSnp,
-        }
+        self.verified.claims.tee()
     }
 
     /// Who made the processor, or whose processor is simulated.
     pub fn vendor(&self) -> Vendor {
-        match self.verified.claims {
-            Claims::SevSnp(_) => Vendor::Amd,
-        }
+        self.verified.claims.vendor()
     }
 
     /// The product, as finely as the evidence tells it.
     pub fn product(&self) -> &'static str {
-        match &self.verified.claims {
-            Claims::SevSnp(claims) => claims.product_name(),
-        }
+        self.verified.claims.product_name()
     }
 
     /// The name of the simulated root, if the platform is simulated and protects nothing.
     pub fn simulated(&self) -> Option<&str> {
         match &self.verified.root {
             Root::Simulated { name, .. } => Some(name),
-            Root::Amd(_) => None,
+            _ => None,
         }
     }
 
@@ -97,16 +92,12 @@ impl AttestationResult {
 
     /// What the evidence is bound to.
     pub fn report_data(&self) -> &[u8; 64] {
-        match &self.verified.claims {
-            Claims::SevSnp(claims) => &claims.report.report_data,
-        }
+        &self.verified.report_data
     }
 
     /// The measurement of the Keep.
     pub fn measurement(&self) -> &[u8] {
-        match &self.verified.claims {
-            Claims::SevSnp(claims) => &claims.report.measurement,
-        }
+        self.verified.claims.measurement()
     }
 
     /// By which entry of the policy the measurement was accepted.
@@ -137,9 +128,13 @@ impl AttestationResult {
 
 impl Verified {
     /// What is left of an examination that found nothing to refuse.
-    pub(crate) fn new(examined: Option<Examined>, checks: Vec<Check>) -> Result<Self, Refusals> {
+    pub(crate) fn new(
+        examined: Option<Examined>,
+        report_data: [u8; 64],
+        checks: Vec<Check>,
+    ) -> Result<Self, Refusals> {
         match examined {
-            Some(Examined { claims, root: Some(root) }) => Ok(Self { claims, root, checks }),
+            Some(Examined { claims, root: Some(root) }) => Ok(Self { claims, root, report_data, checks }),
             _ => Err(Refusals::incomplete(checks)),
         }
     }

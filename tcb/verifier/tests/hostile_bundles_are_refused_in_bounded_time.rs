@@ -11,8 +11,9 @@ mod simulated;
 
 use std::cell::RefCell;
 
+use enarx_evidence::x509::PublicKey;
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
-use enarx_verifier::crypto::{P384Signature, RsaKey, RustCrypto, SignatureVerifier};
+use enarx_verifier::crypto::{Hash, RustCrypto, Scheme, SignatureVerifier, Signed};
 use enarx_verifier::{Code, Request, appraise_with};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,14 +27,9 @@ struct Counting {
 }
 
 impl SignatureVerifier for Counting {
-    fn rsa_pss_sha384(&mut self, key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
         self.count += 1;
-        self.inner.rsa_pss_sha384(key, message, signature)
-    }
-
-    fn ecdsa_p384_sha384(&mut self, point: &[u8; 97], message: &[u8], signature: P384Signature<'_>) -> bool {
-        self.count += 1;
-        self.inner.ecdsa_p384_sha384(point, message, signature)
+        self.inner.verify(signed)
     }
 }
 
@@ -85,20 +81,23 @@ fn many_false_copies_cost_two_signatures_each_at_most() {
 
 #[test]
 fn a_key_longer_than_any_genuine_one_is_not_used() {
-    let message = b"message";
+    fn refused(key: PublicKey<'_>, signature: &[u8]) -> bool {
+        let schemes = [Scheme::RsaPss, Scheme::RsaPkcs1, Scheme::Ecdsa].into_iter();
+        let hashes = [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512];
+        let mut schemes = schemes.flat_map(|scheme| hashes.map(scheme));
+        schemes.all(|scheme| !RustCrypto.verify(&Signed { key, scheme, message: b"message", signature }))
+    }
     for len in [8, 256, 513, 60_000] {
         let modulus = vec![0xff; len];
-        let key = RsaKey { modulus: &modulus, exponent: &[1, 0, 1] };
-        assert!(!RustCrypto.rsa_pss_sha384(key, message, &modulus));
+        assert!(refused(PublicKey::Rsa { modulus: &modulus, exponent: &[1, 0, 1] }, &modulus));
     }
     let modulus = vec![0xff; 512];
-    let key = RsaKey { modulus: &modulus, exponent: &[0xff; 512] };
-    assert!(!RustCrypto.rsa_pss_sha384(key, message, &modulus));
+    assert!(refused(PublicKey::Rsa { modulus: &modulus, exponent: &[0xff; 512] }, &modulus));
     let even = vec![0xfe; 512];
-    assert!(!RustCrypto.rsa_pss_sha384(RsaKey { modulus: &even, exponent: &[3] }, message, &[0; 512]));
-    assert!(!RustCrypto.rsa_pss_sha384(RsaKey { modulus: &[], exponent: &[] }, message, &[]));
-    let zeros = P384Signature { r: &[0; 48], s: &[0; 48] };
-    assert!(!RustCrypto.ecdsa_p384_sha384(&[4; 97], message, zeros));
+    assert!(refused(PublicKey::Rsa { modulus: &even, exponent: &[3] }, &[0; 512]));
+    assert!(refused(PublicKey::Rsa { modulus: &[], exponent: &[] }, &[]));
+    assert!(refused(PublicKey::P384(&[4; 97]), &[0; 96]));
+    assert!(refused(PublicKey::P256(&[4; 65]), &[0; 64]));
 }
 
 proptest! {

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use enarx_evidence::snp::TcbVersion;
 use enarx_verifier::policy::{
-    self, Crl, Guest, Measurement, MinimumTcb, Policy, Product, SimulatedRoot, Switch, Tee, Vocabulary,
+    self, Crl, DigestAlgorithm, Guest, Measurement, MinimumTcb, Policy, Product, SimulatedRoot, Switch, Tee,
+    Vocabulary,
 };
 use proptest::prelude::*;
 
@@ -96,7 +97,10 @@ fn every_field_is_read() {
     hex::decode_to_slice(&measurement, &mut expected).unwrap();
     assert_eq!(
         policy.measurements(),
-        &BTreeSet::from([Measurement::Reference("release".into()), Measurement::Sha384(expected)])
+        &BTreeSet::from([
+            Measurement::Reference("release".into()),
+            Measurement::Digest { algorithm: DigestAlgorithm::Sha384, digest: expected.to_vec() }
+        ])
     );
     let mut expected = [0; 32];
     hex::decode_to_slice(&digits, &mut expected).unwrap();
@@ -214,10 +218,12 @@ fn every_difference_in_meaning_changes_the_digest() {
     }
 }
 
+const AMD: [Product; 4] = [Product::Milan, Product::Genoa, Product::Siena, Product::Turin];
+
 proptest! {
     /// Adding a deny rule never allows more, and either loads or is reported.
     #[test]
-    fn a_deny_rule_never_widens(products in proptest::sample::subsequence(Product::ALL, 1..=4)) {
+    fn a_deny_rule_never_widens(products in proptest::sample::subsequence(&AMD[..], 1..=4)) {
         let names: Vec<String> = products.iter().map(|product| format!("\"{product}\"")).collect();
         let text = format!(
             "{}[[deny]]\nid = \"deny\"\nvendor = \"amd\"\nproducts = [{}]\n", policy::template(), names.join(", ")

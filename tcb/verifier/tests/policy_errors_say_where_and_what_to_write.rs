@@ -174,7 +174,7 @@ fn unknown_words() {
         (
             "vendor = \"amd\"",
             "vendor = \"AMD\"",
-            "line 6, column 10: `AMD` is not a value of `allow.vendor`; known here: `amd`",
+            "line 6, column 10: `AMD` is not a value of `allow.vendor`; known here: `amd`, `intel`, `arm`, `aws`, `nvidia`, `tpm`",
         ),
         (
             "sev-snp",
@@ -189,7 +189,7 @@ fn unknown_words() {
         (
             "\"milan\"",
             "\"naples\"",
-            "line 8, column 13: `naples` is not a value of `allow.products`; known here: `milan`, `genoa`, `siena`, `turin`",
+            "line 8, column 13: `naples` is not a value of `allow.products`; known here: `milan`, `genoa`, `siena`, `turin`, `coffee-lake`, `gemini-lake`, `ice-lake`, `ice-lake-sp`, `rocket-lake`, `sapphire-rapids`, `emerald-rapids`, `granite-rapids`, `sierra-forest`, `intel-other`, `cca-platform`, `nitro-system`, `tpm2`, `hopper`, `blackwell`, `nvswitch`",
         ),
     ] {
         assert_eq!(damaged(from, to), expected);
@@ -231,8 +231,7 @@ fn keep() {
     );
     assert_eq!(
         damaged("release", "sha256:abcd"),
-        "line 3, column 17: `sha256:abcd` is not a name; names consist of letters, digits, `-`, `_` and `.`; \
-         digests begin with `sha256:` or `sha384:`"
+        "line 3, column 17: `sha256:abcd` does not have 64 hexadecimal digits"
     );
     assert_eq!(damaged("release", ""), "line 3, column 17: `keep.measurements` must have 1 to 1024 bytes");
 }
@@ -265,6 +264,40 @@ fn simulated() {
 }
 
 #[test]
+fn registers() {
+    let with = |registers: &str| extended(&format!("[keep.registers]\n{registers}\n"));
+    assert_eq!(
+        with("rtmr9 = [\"x\"]").split_once("; ").unwrap().0,
+        "line 20, column 1: unknown key `rtmr9` in `keep.registers`"
+    );
+    assert_eq!(
+        with("rtmr0 = []"),
+        "line 20, column 9: `rtmr0` is empty, so nothing is acceptable; name the values to accept, or remove the \
+         register, which then must be zero"
+    );
+    assert_eq!(
+        with("pcr4 = [\"sha512:00\"]"),
+        "line 20, column 9: `sha512:00` does not have 128 hexadecimal digits"
+    );
+}
+
+#[test]
+fn rules_about_products_that_do_not_exist() {
+    let rule = |vendor: &str, tee: &str, product: &str| {
+        extended(&format!("[[deny]]\nid = \"x\"\nvendor = \"{vendor}\"\n{tee}products = [\"{product}\"]\n"))
+    };
+    let hint = "a rule is about the products of one vendor; write another rule for the others";
+    assert_eq!(
+        rule("amd", "", "hopper"),
+        format!("line 22, column 12: `hopper` is a product of `nvidia`, not of `amd`; {hint}")
+    );
+    assert_eq!(
+        rule("intel", "tee = \"tdx\"\n", "coffee-lake"),
+        format!("line 23, column 12: `coffee-lake` has no `tdx`; {hint}")
+    );
+}
+
+#[test]
 fn rules_on_their_own() {
     assert_eq!(
         damaged("id = \"amd\"\n", ""),
@@ -273,15 +306,15 @@ fn rules_on_their_own() {
     assert_eq!(
         damaged("id = \"amd\"", "id = \"a b\""),
         "line 5, column 6: `a b` is not a name; names consist of letters, digits, `-`, `_` and `.`; digests begin \
-         with `sha256:` or `sha384:`"
+         with `sha256:`, `sha384:` or `sha512:`"
     );
     assert_eq!(
         damaged("vendor = \"amd\"\n", ""),
-        "line 4, column 1: `allow.vendor` is missing; write one of `amd` as `vendor`"
+        "line 4, column 1: `allow.vendor` is missing; write one of `amd`, `intel`, `arm`, `aws`, `nvidia`, `tpm` as `vendor`"
     );
     assert_eq!(
         damaged("tee = \"sev-snp\"\n", ""),
-        "line 4, column 1: `allow.tee` is missing; write one of `sev-snp` as `tee`"
+        "line 4, column 1: `allow.tee` is missing; write one of `sev-snp`, `tdx`, `sgx`, `cca`, `nitro`, `tpm`, `azure-snp`, `azure-tdx`, `nvgpu` as `tee`"
     );
     assert_eq!(
         damaged("[\"milan\", \"genoa\"]", "[]"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Verifying signatures, behind one small trait: everything that an appraisal computes beyond comparing bytes.
+//! Verifying signatures, behind one small trait: everything that an appraisal computes beyond hashing and
+//! comparing bytes.
 //!
 //! [`RustCrypto`] is the implementation for every platform, a Keep and a browser included. [`Remembering`] puts a
 //! memory in front of another one, for who appraises evidence of many Keeps under the same vendor's certificates.
@@ -8,33 +9,57 @@
 mod remembering;
 mod rust_crypto;
 
+use enarx_evidence::x509::PublicKey;
+
 pub use remembering::Remembering;
 pub use rust_crypto::RustCrypto;
 
-/// An RSA public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RsaKey<'a> {
-    /// The modulus, big-endian, without leading zeros.
-    pub modulus: &'a [u8],
-    /// The public exponent, likewise.
-    pub exponent: &'a [u8],
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-1, which TPMs of old still use. Collisions can be made: a policy has to accept it by name.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
 }
 
-/// An ECDSA signature over P-384.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct P384Signature<'a> {
-    /// The number r, big-endian.
-    pub r: &'a [u8; 48],
-    /// The number s, big-endian.
-    pub s: &'a [u8; 48],
+/// How a message is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// RSASSA-PSS, MGF1 with the same hash, and a salt as long as the hash (RFC 8017, section 8.1).
+    RsaPss(Hash),
+    /// RSASSA-PKCS1-v1_5 (RFC 8017, section 8.2).
+    RsaPkcs1(Hash),
+    /// ECDSA over the curve of the key. The signature is r and s, big-endian, each as long as the curve's order.
+    Ecdsa(Hash),
 }
 
-/// Verifies signatures. An answer depends on the arguments alone; whatever is malformed is simply not a
-/// signature.
+/// A message that somebody is said to have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed<'a> {
+    /// Whose signature it would be.
+    pub key: PublicKey<'a>,
+    /// How it would be made.
+    pub scheme: Scheme,
+    /// What would be signed.
+    pub message: &'a [u8],
+    /// The signature, in the form that the scheme says.
+    pub signature: &'a [u8],
+}
+
+/// Verifies signatures. An answer depends on the arguments alone; whatever is malformed, or of a scheme or size that
+/// no vendor uses, is simply not a signature.
 pub trait SignatureVerifier {
-    /// RSASSA-PSS with SHA-384, MGF1 with SHA-384 and 48 bytes of salt, over a key of 3072 to 4096 bits.
-    fn rsa_pss_sha384(&mut self, key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool;
+    /// Whether evidence was signed. RSA keys have 2048 to 4096 bits, and an exponent below 2^32.
+    fn verify(&mut self, signed: &Signed<'_>) -> bool;
 
-    /// ECDSA with SHA-384 under an uncompressed point of P-384.
-    fn ecdsa_p384_sha384(&mut self, point: &[u8; 97], message: &[u8], signature: P384Signature<'_>) -> bool;
+    /// Whether a certificate, list or other endorsement was signed: the same answer, about something that will be
+    /// asked for again.
+    fn verify_endorsement(&mut self, signed: &Signed<'_>) -> bool {
+        self.verify(signed)
+    }
 }

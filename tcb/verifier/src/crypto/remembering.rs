@@ -6,12 +6,14 @@ use alloc::collections::VecDeque;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{P384Signature, RsaKey, SignatureVerifier};
+use enarx_evidence::x509::PublicKey;
 
-/// How many signatures are remembered: those of eight chains with their revocation lists.
-const CAPACITY: usize = 32;
+use super::{Hash, Scheme, SignatureVerifier, Signed};
 
-/// Remembers the RSA signatures, those of certificates and lists, that another implementation verified.
+/// How many signatures are remembered: those of eight chains with their lists and other collateral.
+const CAPACITY: usize = 64;
+
+/// Remembers the signatures of endorsements that another implementation verified.
 ///
 /// What is remembered is that one signature over one message verifies under one key, which stays true: validity
 /// periods, revocation and everything else that a decision depends on is checked anew each time. Signatures that
@@ -19,7 +21,7 @@ const CAPACITY: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct Remembering<V> {
     inner: V,
-    /// Digests of key, message and signature, oldest first.
+    /// Digests of scheme, key, message and signature, oldest first.
     known: VecDeque<[u8; 32]>,
 }
 
@@ -31,12 +33,16 @@ impl<V: SignatureVerifier> Remembering<V> {
 }
 
 impl<V: SignatureVerifier> SignatureVerifier for Remembering<V> {
-    fn rsa_pss_sha384(&mut self, key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
-        let digest = digest([key.modulus, key.exponent, message, signature]);
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
+        self.inner.verify(signed)
+    }
+
+    fn verify_endorsement(&mut self, signed: &Signed<'_>) -> bool {
+        let digest = digest(signed);
         if self.known.contains(&digest) {
             return true;
         }
-        let valid = self.inner.rsa_pss_sha384(key, message, signature);
+        let valid = self.inner.verify_endorsement(signed);
         if valid {
             if self.known.len() >= CAPACITY {
                 self.known.pop_front();
@@ -45,20 +51,33 @@ impl<V: SignatureVerifier> SignatureVerifier for Remembering<V> {
         }
         valid
     }
-
-    fn ecdsa_p384_sha384(&mut self, point: &[u8; 97], message: &[u8], signature: P384Signature<'_>) -> bool {
-        self.inner.ecdsa_p384_sha384(point, message, signature)
-    }
 }
 
-/// Each part with its length, so that no two lists of parts have the same digest.
-fn digest(parts: [&[u8]; 4]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+/// Each part with its length, so that no two statements have the same digest.
+fn digest(signed: &Signed<'_>) -> [u8; 32] {
+    let (family, hash) = match signed.scheme {
+        Scheme::RsaPss(hash) => (0, hash),
+        Scheme::RsaPkcs1(hash) => (1, hash),
+        Scheme::Ecdsa(hash) => (2, hash),
+    };
+    let hash = match hash {
+        Hash::Sha1 => 0,
+        Hash::Sha256 => 1,
+        Hash::Sha384 => 2,
+        Hash::Sha512 => 3,
+    };
+    let (kind, key): (u8, [&[u8]; 2]) = match signed.key {
+        PublicKey::Rsa { modulus, exponent } => (0, [modulus, exponent]),
+        PublicKey::P256(point) => (1, [point, &[]]),
+        PublicKey::P384(point) => (2, [point, &[]]),
+        _ => (3, [&[], &[]]),
+    };
+    let mut digest = Sha256::new();
+    for part in [&[family, hash, kind], key[0], key[1], signed.message, signed.signature] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
     }
-    hash.finalize().into()
+    digest.finalize().into()
 }
 
 #[cfg(test)]
@@ -72,46 +91,62 @@ mod tests {
     }
 
     impl SignatureVerifier for Counting {
-        fn rsa_pss_sha384(&mut self, _: RsaKey<'_>, _: &[u8], signature: &[u8]) -> bool {
+        fn verify(&mut self, signed: &Signed<'_>) -> bool {
             self.asked += 1;
-            signature.first() == Some(&1)
-        }
-
-        fn ecdsa_p384_sha384(&mut self, _: &[u8; 97], _: &[u8], _: P384Signature<'_>) -> bool {
-            self.asked += 1;
-            true
+            signed.signature.first() == Some(&1)
         }
     }
 
-    const KEY: RsaKey<'_> = RsaKey { modulus: &[3], exponent: &[1] };
+    const KEY: PublicKey<'_> = PublicKey::Rsa { modulus: &[3], exponent: &[1] };
+
+    fn signed<'a>(message: &'a [u8], signature: &'a [u8]) -> Signed<'a> {
+        Signed { key: KEY, scheme: Scheme::RsaPss(Hash::Sha384), message, signature }
+    }
 
     #[test]
     fn a_good_signature_is_asked_for_once_and_a_bad_one_each_time() {
         let mut crypto = Remembering::new(Counting::default());
         for _ in 0..3 {
-            assert!(crypto.rsa_pss_sha384(KEY, b"message", &[1]));
+            assert!(crypto.verify_endorsement(&signed(b"message", &[1])));
         }
         assert_eq!(crypto.inner.asked, 1);
         for _ in 0..3 {
-            assert!(!crypto.rsa_pss_sha384(KEY, b"message", &[2]));
+            assert!(!crypto.verify_endorsement(&signed(b"message", &[2])));
         }
         assert_eq!(crypto.inner.asked, 4);
     }
 
     #[test]
-    fn another_key_or_message_is_another_signature() {
+    fn signatures_of_evidence_are_not_remembered() {
         let mut crypto = Remembering::new(Counting::default());
-        assert!(crypto.rsa_pss_sha384(KEY, b"message", &[1]));
-        assert!(crypto.rsa_pss_sha384(KEY, b"messag", &[1]));
-        assert!(crypto.rsa_pss_sha384(RsaKey { modulus: &[3, 1], exponent: &[] }, b"message", &[1]));
+        for _ in 0..3 {
+            assert!(crypto.verify(&signed(b"message", &[1])));
+        }
         assert_eq!(crypto.inner.asked, 3);
+    }
+
+    #[test]
+    fn another_key_scheme_or_message_is_another_signature() {
+        let mut crypto = Remembering::new(Counting::default());
+        let first = signed(b"message", &[1]);
+        let others = [
+            signed(b"messag", &[1]),
+            Signed { key: PublicKey::Rsa { modulus: &[3, 1], exponent: &[] }, ..first },
+            Signed { scheme: Scheme::RsaPss(Hash::Sha256), ..first },
+            Signed { scheme: Scheme::RsaPkcs1(Hash::Sha384), ..first },
+        ];
+        assert!(crypto.verify_endorsement(&first));
+        for other in &others {
+            assert!(crypto.verify_endorsement(other));
+        }
+        assert_eq!(crypto.inner.asked, 5);
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut crypto = Remembering::new(Counting::default());
         for number in 0..1000_u32 {
-            assert!(crypto.rsa_pss_sha384(KEY, &number.to_be_bytes(), &[1]));
+            assert!(crypto.verify_endorsement(&signed(&number.to_be_bytes(), &[1])));
         }
         assert_eq!(crypto.known.len(), CAPACITY);
     }

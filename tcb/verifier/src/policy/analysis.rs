@@ -125,7 +125,7 @@ fn has_floors(
     minimum_tcb: &BTreeMap<Product, TcbVersion>,
 ) -> Result<(), PolicyError> {
     let rule = &placed.rule;
-    for (tee, product) in rule.platforms.platforms() {
+    for (tee, product) in rule.platforms.platforms().filter(|(_, product)| product.has_minimum_tcb()) {
         let (message, hint): (String, String) = match (rule.minimum_tcb, minimum_tcb.contains_key(&product)) {
             (MinimumTcb::Checked, true) | (MinimumTcb::NotChecked, false) => continue,
             (MinimumTcb::Checked, false) if denied.contains_key(&(tee, product)) => continue,

@@ -8,8 +8,10 @@
 //! 64 bits, big-endian, followed by the fields of each item. Words and texts are UTF-8, numbers below
 //! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
 //! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
-//! difference, everything else does.
+//! difference, everything else does. Only what the language gained after its first form (`registers`) is left out
+//! where it says its default, so that a policy keeps its digest when the language grows.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 
 use sha2::{Digest, Sha256};
@@ -26,11 +28,12 @@ pub(super) fn digest(policy: &Policy) -> [u8; 32] {
 
 fn encode(policy: &Policy, fields: &mut Fields) {
     fields.field("enarx trust policy", &[super::LANGUAGE_VERSION]);
-    fields.list("measurements", policy.measurements.len());
-    for measurement in &policy.measurements {
-        match measurement {
-            Measurement::Reference(name) => fields.field("reference", name.as_bytes()),
-            Measurement::Sha384(digest) => fields.field("sha384", digest),
+    fields.measurements("measurements", &policy.measurements);
+    if !policy.registers.is_empty() {
+        fields.list("registers", policy.registers.len());
+        for (name, accepted) in &policy.registers {
+            fields.field("register", name.as_bytes());
+            fields.measurements("values", accepted);
         }
     }
     fields.list("simulated roots", policy.simulated_roots.len());
@@ -80,6 +83,16 @@ impl Fields {
 
     fn list(&mut self, name: &str, items: usize) {
         self.field(name, &(items as u64).to_be_bytes());
+    }
+
+    fn measurements(&mut self, name: &str, measurements: &BTreeSet<Measurement>) {
+        self.list(name, measurements.len());
+        for measurement in measurements {
+            match measurement {
+                Measurement::Reference(name) => self.field("reference", name.as_bytes()),
+                Measurement::Digest { algorithm, digest } => self.field(algorithm.name(), digest),
+            }
+        }
     }
 
     fn word<T: Vocabulary>(&mut self, name: &str, word: T) {

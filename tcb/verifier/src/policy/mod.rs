@@ -12,6 +12,9 @@
 //! [keep]
 //! measurements = ["release"]             # names of reference values, or "sha384:<96 hex digits>"
 //!
+//! [keep.registers]                       # absent: nothing may be started after the launch
+//! rtmr0 = ["sha384:..."]                 # rtmr0 to rtmr3 (TDX), rem0 to rem3 (CCA), pcr0 to pcr31 (TPM, Nitro)
+//!
 //! [[allow]]                              # at least one; what no rule allows is refused
 //! id = "amd"
 //! vendor = "amd"
@@ -60,8 +63,8 @@ use enarx_evidence::snp::TcbVersion;
 
 pub use error::PolicyError;
 pub use model::{
-    AllowRule, Crl, DenyRule, Guest, Matcher, Measurement, MinimumTcb, Product, SimulatedRoot, Switch, Tee,
-    Vendor, Vocabulary,
+    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
+    SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
 };
 
 /// Longest policy that is read.
@@ -74,6 +77,7 @@ pub const LANGUAGE_VERSION: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     measurements: BTreeSet<Measurement>,
+    registers: BTreeMap<String, BTreeSet<Measurement>>,
     simulated_roots: BTreeSet<SimulatedRoot>,
     allow: BTreeMap<String, AllowRule>,
     deny: BTreeMap<String, DenyRule>,
@@ -97,6 +101,7 @@ impl Policy {
     pub fn closed() -> Self {
         Self {
             measurements: BTreeSet::new(),
+            registers: BTreeMap::new(),
             simulated_roots: BTreeSet::new(),
             allow: BTreeMap::new(),
             deny: BTreeMap::new(),
@@ -117,6 +122,11 @@ impl Policy {
     /// The measurements of Keeps that are accepted; empty accepts none.
     pub fn measurements(&self) -> &BTreeSet<Measurement> {
         &self.measurements
+    }
+
+    /// The values of a measurement register that are accepted. `None` accepts zero only.
+    pub fn register(&self, name: &str) -> Option<&BTreeSet<Measurement>> {
+        self.registers.get(name)
     }
 
     /// The roots of simulated platforms that are accepted; empty accepts none.

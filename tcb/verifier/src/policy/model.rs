@@ -7,6 +7,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use enarx_evidence::snp;
 
@@ -46,6 +47,16 @@ vocabulary! {
     Vendor {
         /// Advanced Micro Devices.
         Amd = "amd",
+        /// Intel.
+        Intel = "intel",
+        /// Arm, whose architecture several makers build; the relying party endorses their keys itself.
+        Arm = "arm",
+        /// Amazon Web Services, for Nitro.
+        Aws = "aws",
+        /// NVIDIA.
+        Nvidia = "nvidia",
+        /// Whoever made a TPM; the relying party endorses its key, or who certified it, itself.
+        Tpm = "tpm",
     }
 }
 
@@ -54,6 +65,22 @@ vocabulary! {
     Tee {
         /// AMD Secure Encrypted Virtualization with Secure Nested Paging.
         SevSnp = "sev-snp",
+        /// Intel Trust Domain Extensions.
+        Tdx = "tdx",
+        /// Intel Software Guard Extensions.
+        Sgx = "sgx",
+        /// Arm Confidential Compute Architecture.
+        Cca = "cca",
+        /// An enclave of the AWS Nitro hypervisor.
+        Nitro = "nitro",
+        /// A machine measured by a TPM 2.0, which hides nothing from its operator.
+        Tpm = "tpm",
+        /// SEV-SNP under Azure's paravisor, seen through its virtual TPM.
+        AzureSnp = "azure-snp",
+        /// TDX under Azure's paravisor, seen through its virtual TPM.
+        AzureTdx = "azure-tdx",
+        /// A GPU or switch of NVIDIA in confidential mode.
+        NvGpu = "nvgpu",
     }
 }
 
@@ -73,6 +100,38 @@ vocabulary! {
         Siena = "siena",
         /// EPYC 9005: family 1Ah, models 0x00 to 0x11.
         Turin = "turin",
+        /// Xeon E and Core of the 8th and 9th generation.
+        CoffeeLake = "coffee-lake",
+        /// Pentium Silver and Celeron J/N 4000.
+        GeminiLake = "gemini-lake",
+        /// Core of the 10th generation.
+        IceLake = "ice-lake",
+        /// Xeon Scalable of the 3rd generation, one or two sockets.
+        IceLakeSp = "ice-lake-sp",
+        /// Xeon E-2300 and Core of the 11th generation.
+        RocketLake = "rocket-lake",
+        /// Xeon Scalable of the 4th generation.
+        SapphireRapids = "sapphire-rapids",
+        /// Xeon Scalable of the 5th generation.
+        EmeraldRapids = "emerald-rapids",
+        /// Xeon 6 with performance cores.
+        GraniteRapids = "granite-rapids",
+        /// Xeon 6 with efficient cores.
+        SierraForest = "sierra-forest",
+        /// A processor of Intel whose family (FMSPC) is not known here.
+        IntelOther = "intel-other",
+        /// A platform of the Arm Confidential Compute Architecture.
+        CcaPlatform = "cca-platform",
+        /// A machine with the Nitro system.
+        NitroSystem = "nitro-system",
+        /// A TPM 2.0, in silicon or virtual.
+        Tpm2 = "tpm2",
+        /// NVIDIA H100 and its like.
+        Hopper = "hopper",
+        /// NVIDIA B100 and its like.
+        Blackwell = "blackwell",
+        /// A switch of NVIDIA.
+        NvSwitch = "nvswitch",
     }
 }
 
@@ -111,14 +170,48 @@ impl Product {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::Milan | Self::Genoa | Self::Siena | Self::Turin => Vendor::Amd,
+            Self::CoffeeLake
+            | Self::GeminiLake
+            | Self::IceLake
+            | Self::IceLakeSp
+            | Self::RocketLake
+            | Self::SapphireRapids
+            | Self::EmeraldRapids
+            | Self::GraniteRapids
+            | Self::SierraForest
+            | Self::IntelOther => Vendor::Intel,
+            Self::CcaPlatform => Vendor::Arm,
+            Self::NitroSystem => Vendor::Aws,
+            Self::Tpm2 => Vendor::Tpm,
+            Self::Hopper | Self::Blackwell | Self::NvSwitch => Vendor::Nvidia,
         }
     }
 
     /// Whether the product has this kind of TEE.
     pub fn has(self, tee: Tee) -> bool {
         match self {
-            Self::Milan | Self::Genoa | Self::Siena | Self::Turin => tee == Tee::SevSnp,
+            Self::Milan | Self::Genoa | Self::Siena | Self::Turin => {
+                matches!(tee, Tee::SevSnp | Tee::AzureSnp)
+            }
+            Self::CoffeeLake | Self::GeminiLake | Self::IceLake | Self::IceLakeSp | Self::RocketLake => {
+                tee == Tee::Sgx
+            }
+            Self::SapphireRapids
+            | Self::EmeraldRapids
+            | Self::GraniteRapids
+            | Self::SierraForest
+            | Self::IntelOther => matches!(tee, Tee::Sgx | Tee::Tdx | Tee::AzureTdx),
+            Self::CcaPlatform => tee == Tee::Cca,
+            Self::NitroSystem => tee == Tee::Nitro,
+            Self::Tpm2 => tee == Tee::Tpm,
+            Self::Hopper | Self::Blackwell | Self::NvSwitch => tee == Tee::NvGpu,
         }
+    }
+
+    /// Whether a policy states the least patch levels of the product: AMD's are numbers of the report, other vendors
+    /// publish what is up to date.
+    pub fn has_minimum_tcb(self) -> bool {
+        self.vendor() == Vendor::Amd
     }
 
     /// Whether its TCB has a separate level for the first mutable code (SEV-SNP ABI, section 2.2).
@@ -218,13 +311,41 @@ impl Default for Guest {
     }
 }
 
-/// An acceptable measurement of a Keep.
+vocabulary! {
+    /// A hash function of measurements.
+    DigestAlgorithm {
+        /// SHA-256: 32 bytes.
+        Sha256 = "sha256",
+        /// SHA-384: 48 bytes.
+        Sha384 = "sha384",
+        /// SHA-512: 64 bytes.
+        Sha512 = "sha512",
+    }
+}
+
+impl DigestAlgorithm {
+    /// How many bytes its digests have.
+    pub fn digest_len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// An acceptable measurement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measurement {
     /// The reference value of this name, which the relying party supplies.
     Reference(String),
-    /// Exactly this SHA-384 measurement.
-    Sha384([u8; 48]),
+    /// Exactly this one.
+    Digest {
+        /// How it was made.
+        algorithm: DigestAlgorithm,
+        /// As many bytes as the algorithm has.
+        digest: Vec<u8>,
+    },
 }
 
 /// A root of simulated platforms that the policy accepts.

@@ -5,6 +5,8 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use enarx_evidence::snp::TcbVersion;
@@ -13,8 +15,8 @@ use toml::de::DeTable;
 use super::analysis::{self, Placed};
 use super::error::PolicyError;
 use super::model::{
-    AllowRule, Crl, DenyRule, Guest, Matcher, Measurement, MinimumTcb, Product, SimulatedRoot, Switch, Tee,
-    Vendor, Vocabulary,
+    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
+    SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
 };
 use super::reader::{At, Table, all_words};
 use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
@@ -34,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         .map_err(|error| PolicyError::at(text, error.span().map_or(0, |span| span.start), error.message()))?;
     let root = Table::root(text, document.get_ref(), ROOT_KEYS)?;
     version(&root)?;
-    let measurements = measurements(&root)?;
+    let (measurements, registers) = keep(&root)?;
     let simulated_roots = simulated_roots(&root)?;
     let allow = root.sections("allow", ALLOW_KEYS)?;
     let allow = allow.iter().map(allow_rule).collect::<Result<Vec<_>, _>>()?;
@@ -44,6 +46,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     analysis::check(&root, &allow, &deny, &minimum_tcb)?;
     Ok(Policy {
         measurements,
+        registers,
         simulated_roots,
         allow: allow.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
         deny: deny.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
@@ -65,17 +68,53 @@ fn version(root: &Table<'_>) -> Result<(), PolicyError> {
     }
 }
 
-fn measurements(root: &Table<'_>) -> Result<BTreeSet<Measurement>, PolicyError> {
+/// Measurements of the Keep, and those of what is started after it.
+type Keep = (BTreeSet<Measurement>, BTreeMap<String, BTreeSet<Measurement>>);
+
+fn keep(root: &Table<'_>) -> Result<Keep, PolicyError> {
     let hint =
         "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
-    let keep = root.section("keep", &["measurements"])?.ok_or_else(|| root.missing("keep").hint(hint))?;
+    let keep = root
+        .section("keep", &["measurements", "registers"])?
+        .ok_or_else(|| root.missing("keep").hint(hint))?;
     let texts = keep.texts("measurements")?.ok_or_else(|| keep.missing("measurements").hint(hint))?;
-    distinct(&keep, &texts, |text| {
-        Ok(match text.value.strip_prefix("sha384:") {
-            Some(digits) => Measurement::Sha384(digest(&keep, text, digits)?),
-            None => Measurement::Reference(name(&keep, text)?.to_owned()),
-        })
-    })
+    let measurements = distinct(&keep, &texts, |text| measurement(&keep, text))?;
+    let Some(table) = keep.section("registers", REGISTERS)? else {
+        return Ok((measurements, BTreeMap::new()));
+    };
+    let mut registers = BTreeMap::new();
+    for &register in REGISTERS {
+        let Some(texts) = table.texts(register)? else { continue };
+        let values = distinct(&table, &texts, |text| measurement(&table, text))?;
+        if values.is_empty() {
+            let hint = "name the values to accept, or remove the register, which then must be zero";
+            let message = format!("`{register}` is empty, so nothing is acceptable");
+            return Err(table.error(table.offset_of(register), message).hint(hint));
+        }
+        registers.insert(register.to_owned(), values);
+    }
+    Ok((measurements, registers))
+}
+
+/// Measurement registers by the names of their vendors: TDX, CCA, and PCRs of TPMs and Nitro.
+const REGISTERS: &[&str] = &[
+    "rtmr0", "rtmr1", "rtmr2", "rtmr3", "rem0", "rem1", "rem2", "rem3", "pcr0", "pcr1", "pcr2", "pcr3",
+    "pcr4", "pcr5", "pcr6", "pcr7", "pcr8", "pcr9", "pcr10", "pcr11", "pcr12", "pcr13", "pcr14", "pcr15",
+    "pcr16", "pcr17", "pcr18", "pcr19", "pcr20", "pcr21", "pcr22", "pcr23", "pcr24", "pcr25", "pcr26",
+    "pcr27", "pcr28", "pcr29", "pcr30", "pcr31",
+];
+
+fn measurement(table: &Table<'_>, text: At<&str>) -> Result<Measurement, PolicyError> {
+    let spelt = |algorithm: &DigestAlgorithm| {
+        let digits = text.value.strip_prefix(algorithm.name())?.strip_prefix(':')?;
+        Some((*algorithm, digits))
+    };
+    let Some((algorithm, digits)) = DigestAlgorithm::ALL.iter().find_map(spelt) else {
+        return Ok(Measurement::Reference(name(table, text)?.to_owned()));
+    };
+    let mut digest = vec![0; algorithm.digest_len()];
+    decode(table, text, digits, &mut digest)?;
+    Ok(Measurement::Digest { algorithm, digest })
 }
 
 fn simulated_roots(root: &Table<'_>) -> Result<BTreeSet<SimulatedRoot>, PolicyError> {
@@ -130,7 +169,7 @@ fn id<'d>(table: &Table<'d>) -> Result<At<&'d str>, PolicyError> {
     Ok(id)
 }
 
-fn reason(table: &Table<'_>) -> Result<Option<alloc::string::String>, PolicyError> {
+fn reason(table: &Table<'_>) -> Result<Option<String>, PolicyError> {
     Ok(table.text("reason")?.map(|reason| reason.value.to_owned()))
 }
 
@@ -145,14 +184,27 @@ fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
             .error(table.offset_of("products"), "`products` is empty, so the rule can never match")
             .hint("name the products, or remove `products` to mean every one of the vendor and TEE"));
     }
+    for product in products.iter().flatten() {
+        let message = if product.vendor() != vendor {
+            format!("`{product}` is a product of `{}`, not of `{vendor}`", product.vendor())
+        } else if let Some(tee) = tee.filter(|tee| !product.has(*tee)) {
+            format!("`{product}` has no `{tee}`")
+        } else {
+            continue;
+        };
+        return Err(table
+            .error(table.offset_of("products"), message)
+            .hint("a rule is about the products of one vendor; write another rule for the others"));
+    }
     Ok(Matcher { vendor, tee, products: products.map(BTreeSet::from_iter) })
 }
 
 fn minimum_tcb(root: &Table<'_>) -> Result<BTreeMap<Product, TcbVersion>, PolicyError> {
-    let all: Vec<&str> = Product::ALL.iter().map(|product| product.name()).collect();
+    let with_minimum = || Product::ALL.iter().filter(|product| product.has_minimum_tcb());
+    let all: Vec<&str> = with_minimum().map(|product| product.name()).collect();
     let Some(table) = root.section("minimum_tcb", &all)? else { return Ok(BTreeMap::new()) };
     let floor = |&product: &Product| Ok(floor(&table, product)?.map(|floor| (product, floor)));
-    Product::ALL.iter().map(floor).filter_map(Result::transpose).collect()
+    with_minimum().map(floor).filter_map(Result::transpose).collect()
 }
 
 fn floor(table: &Table<'_>, product: Product) -> Result<Option<TcbVersion>, PolicyError> {
@@ -206,15 +258,20 @@ fn name<'d>(table: &Table<'_>, text: At<&'d str>) -> Result<&'d str, PolicyError
         return Ok(text.value);
     }
     let message = format!("`{}` is not a name", text.value);
-    let hint =
-        "names consist of letters, digits, `-`, `_` and `.`; digests begin with `sha256:` or `sha384:`";
+    let hint = "names consist of letters, digits, `-`, `_` and `.`; digests begin with `sha256:`, `sha384:` or `sha512:`";
     Err(table.error(text.offset, message).hint(hint))
 }
 
 fn digest<const N: usize>(table: &Table<'_>, text: At<&str>, digits: &str) -> Result<[u8; N], PolicyError> {
     let mut digest = [0; N];
-    hex::decode_to_slice(digits, &mut digest).map(|()| digest).map_err(|_| {
-        table.error(text.offset, format!("`{}` does not have {} hexadecimal digits", text.value, 2 * N))
+    decode(table, text, digits, &mut digest)?;
+    Ok(digest)
+}
+
+fn decode(table: &Table<'_>, text: At<&str>, digits: &str, digest: &mut [u8]) -> Result<(), PolicyError> {
+    hex::decode_to_slice(digits, digest).map_err(|_| {
+        let count = digest.len().saturating_mul(2);
+        table.error(text.offset, format!("`{}` does not have {count} hexadecimal digits", text.value))
     })
 }
 

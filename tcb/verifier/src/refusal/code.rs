@@ -50,10 +50,10 @@ codes! {
         hint: "the host should send the VCEK or VLEK certificate that goes with its reported TCB";
     /// The certified key cannot have signed a report.
     KeyUnsupported = "key-unsupported", hint: "the host sent the certificate of another key";
-    /// The certificate of the intermediate authority (ASK or ASVK) is not among the endorsements.
+    /// The certificate of the intermediate authority is not among the endorsements.
     IssuerMissing = "issuer-missing",
         hint: "the host should send the certificate chain of its processor's generation";
-    /// The certificate of the root authority (ARK) is not among the endorsements.
+    /// The certificate of the root authority is not among the endorsements.
     RootMissing = "root-missing",
         hint: "the host should send the certificate chain of its processor's generation";
     /// The chain ends in a root that is no vendor's.
@@ -104,7 +104,7 @@ codes! {
     TcbMismatch = "tcb-mismatch", hint: "the host should send the certificate for its reported TCB";
     /// The report names a signature algorithm that is not defined.
     SignatureAlgorithmUnsupported = "signature-algorithm-unsupported", hint: "the host sent damaged evidence";
-    /// The report was not signed by the certified key.
+    /// The evidence was not signed by the certified key.
     ReportSignatureInvalid = "report-signature-invalid",
         hint: "the evidence was forged or damaged: do not trust this host";
     /// The evidence is not bound to this session.
@@ -143,6 +143,9 @@ codes! {
     MeasurementNotAccepted = "measurement-not-accepted",
         hint: "the host runs another Keep than you expect; add its measurement to `[keep]`, \
                `measurements`, only if you know who built it";
+    /// More code was started after the launch, and the policy does not accept the measurement of it.
+    RegisterNotAccepted = "register-not-accepted",
+        hint: "the host started more than the Keep; if you know what, add the value to `[keep.registers]`";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

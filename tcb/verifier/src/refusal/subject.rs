@@ -31,7 +31,7 @@ macro_rules! subjects {
 subjects! {
     Evidence = "evidence", "56860, section 7.3",
         why: "bytes that are not what they claim to be can mean anything";
-    Endorsements = "endorsements", "57230, chapter 4",
+    Endorsements = "endorsements", "RFC 9334, section 8.2",
         why: "certificates and lists that cannot be read cannot vouch for anything";
     SigningKey = "signing key", "56860, section 7.3",
         why: "a report that no key signed can be written by anybody";
@@ -39,7 +39,7 @@ subjects! {
         why: "without it nobody knows whose key signed the report";
     Chain = "certificate chain", "RFC 5280, section 6.1",
         why: "only the vendor can say which keys are those of its processors";
-    Root = "root", "57230, chapter 4",
+    Root = "root", "RFC 5280, section 6.1.1",
         why: "whoever has the root's key can make any processor";
     Validity = "validity of certificates", "RFC 5280, section 6.1.3",
         why: "the vendor vouches for a key for a limited time";
@@ -87,4 +87,6 @@ subjects! {
         why: "code on the other thread of a core can observe the Keep";
     Measurement = "measurement", "56860, section 7.3",
         why: "it says which code the Keep started with";
+    Register = "measurement register", "RFC 9334, section 7",
+        why: "code that is started after the launch is measured into it";
 }

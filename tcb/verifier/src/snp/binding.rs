@@ -6,8 +6,8 @@ use enarx_evidence::snp::cert::KeyExtensions;
 use enarx_evidence::snp::{Generation, Layout, Product, RawTcb, Report, SigningKey, TcbVersion};
 use enarx_evidence::x509::PublicKey;
 
-use super::endorsements::KeyCertificate;
-use crate::crypto::{P384Signature, SignatureVerifier};
+use super::key::KeyCertificate;
+use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
 use crate::refusal::{Findings, Subject};
 use crate::{Code, Root};
 
@@ -109,7 +109,7 @@ fn is_chip(report: &Report, hwid: &[u8]) -> bool {
 pub(super) fn signature(
     report: &Report,
     bytes: &[u8],
-    key: &KeyCertificate<'_>,
+    key_certificate: &KeyCertificate<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
 ) {
@@ -119,15 +119,17 @@ pub(super) fn signature(
     let code = Code::SignatureAlgorithmUnsupported;
     findings.check(Subject::SignatureAlgorithm, code, known, expected, algorithm);
 
-    let PublicKey::P384(point) = key.certificate.key else {
+    let key = key_certificate.certificate.key;
+    if !matches!(key, PublicKey::P384(_)) {
         let expected = "a key on P-384";
         findings.refuse(Subject::ReportSignature, Code::KeyUnsupported, expected, "another kind of key");
         return;
-    };
-    let signed = bytes.get(..Report::SIGNED_LEN).unwrap_or_default();
-    let signature = P384Signature { r: &report.signature.r, s: &report.signature.s };
-    let valid = known && crypto.ecdsa_p384_sha384(point, signed, signature);
-    let expected = format_args!("a signature by the key of {}", key.certificate.common_name());
+    }
+    let message = bytes.get(..Report::SIGNED_LEN).unwrap_or_default();
+    let signature = [report.signature.r, report.signature.s].concat();
+    let scheme = Scheme::Ecdsa(Hash::Sha384);
+    let valid = known && crypto.verify(&Signed { key, scheme, message, signature: &signature });
+    let expected = format_args!("a signature by the key of {}", key_certificate.certificate.common_name());
     let found = if valid { "a good signature" } else { "a signature that does not verify" };
     findings.check(Subject::ReportSignature, Code::ReportSignatureInvalid, valid, expected, found);
 }

@@ -8,18 +8,29 @@
 //! A check that cannot be made because an earlier one failed is left out; every other one is made.
 
 mod binding;
-mod chain;
-mod endorsements;
-mod revocation;
+mod key;
 
 use alloc::boxed::Box;
 
 use enarx_evidence::snp::{Report, SigningKey};
 
 use crate::appraisal::Examined;
+use crate::chain::{self, Profile, Revocable};
 use crate::crypto::SignatureVerifier;
+use crate::endorsements::{self, Endorsements};
 use crate::refusal::{Findings, Subject};
-use crate::{Claims, Code, SnpClaims, Verification};
+use crate::{Claims, Code, Root, SnpClaims, Verification};
+
+/// The chains of AMD: VCEK, ASK, ARK, or VLEK, ASVK, ARK (57230, chapter 2).
+///
+/// The root signs one list for each generation, which names revoked intermediates: ASKs and ASVKs. Keys of single
+/// chips are in no list, their serial number is always 0, and an intermediate may not sign lists (its key usage
+/// says so); a key whose firmware became unsafe is refused by the minimum TCB instead.
+const CHAIN: Profile = Profile {
+    max_intermediates: 1,
+    revocable: Revocable::Authorities,
+    root: |root| matches!(root, Root::Amd(_)),
+};
 
 /// Verifies a report and its endorsements, and notes every check. `None` if the report says nothing that could be
 /// understood.
@@ -29,16 +40,29 @@ pub(crate) fn examine(
     findings: &mut Findings,
 ) -> Option<Examined> {
     let bytes = &verification.bundle.evidence.bytes;
-    let report = parse(bytes, findings)?;
-
     let opened = endorsements::open(&verification.bundle.endorsements, findings);
-    let endorsements = endorsements::Endorsements::read(&opened, findings);
+    let endorsements = Endorsements::read(&opened, findings);
+    let (claims, root) =
+        examine_report(bytes, verification.report_data, &endorsements, verification, crypto, findings)?;
+    Some(Examined { claims: Claims::SevSnp(Box::new(claims)), root })
+}
+
+/// Verifies a report that is bound to `report_data`, wherever it came from. Without a root nothing is proved.
+pub(crate) fn examine_report(
+    bytes: &[u8],
+    report_data: &[u8; 64],
+    endorsements: &Endorsements<'_>,
+    verification: &Verification<'_>,
+    crypto: &mut dyn SignatureVerifier,
+    findings: &mut Findings,
+) -> Option<(SnpClaims, Option<Root>)> {
+    let report = parse(bytes, findings)?;
     let key = signing_key(&report, findings)
-        .then(|| endorsements.key_certificate(&report, verification.now, findings))
+        .then(|| key::certificate(endorsements, &report, verification.now, findings))
         .flatten();
-    let root = key
-        .as_ref()
-        .and_then(|key| chain::verify(&key.certificate, &endorsements, verification, crypto, findings));
+    let root = key.as_ref().and_then(|key| {
+        chain::verify(&key.certificate, endorsements, &CHAIN, verification, crypto, findings)
+    });
 
     let generation = binding::generation(&report, key.as_ref(), root.as_ref(), findings);
     if let (Some(key), Some(generation)) = (&key, generation) {
@@ -48,7 +72,7 @@ pub(crate) fn examine(
     if let Some(key) = &key {
         binding::signature(&report, bytes, key, crypto, findings);
     }
-    binding::report_data(&report, verification.report_data, findings);
+    binding::report_data(&report, report_data, findings);
 
     let generation = generation?;
     let [current_tcb, committed_tcb, launch_tcb, reported_tcb] =
@@ -63,7 +87,7 @@ pub(crate) fn examine(
         csp_id: key.and_then(|key| key.extensions.csp_id),
         report,
     };
-    Some(Examined { claims: Claims::SevSnp(Box::new(claims)), root })
+    Some((claims, root))
 }
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Report> {

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use enarx_evidence::Bundle;
 use enarx_evidence::snp::Generation;
 use enarx_simulator::{SimulatedPlatform, Simulator};
-use enarx_verifier::crypto::{P384Signature, RsaKey, RustCrypto, SignatureVerifier};
+use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::{
     AttestationResult, Code, Policy, ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
 };
@@ -152,21 +152,12 @@ impl Relying {
 /// Remembers every answer, also no and also about reports: a test asks about one signature thousands of times.
 #[derive(Default)]
 struct Memory {
-    answers: HashMap<Vec<Vec<u8>>, bool>,
+    answers: HashMap<String, bool>,
 }
 
 impl SignatureVerifier for Memory {
-    fn rsa_pss_sha384(&mut self, key: RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
-        let question = [key.modulus, key.exponent, message, signature].map(<[u8]>::to_vec).to_vec();
-        *self.answers.entry(question).or_insert_with(|| RustCrypto.rsa_pss_sha384(key, message, signature))
-    }
-
-    fn ecdsa_p384_sha384(&mut self, point: &[u8; 97], message: &[u8], signature: P384Signature<'_>) -> bool {
-        let question = [point, message, signature.r, signature.s].map(<[u8]>::to_vec).to_vec();
-        *self
-            .answers
-            .entry(question)
-            .or_insert_with(|| RustCrypto.ecdsa_p384_sha384(point, message, signature))
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
+        *self.answers.entry(format!("{signed:?}")).or_insert_with(|| RustCrypto.verify(signed))
     }
 }
 

@@ -1,43 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Revocation (57230, chapter 4; RFC 5280, section 6.3).
-//!
-//! AMD's root signs one list for each generation, which names revoked intermediates: ASKs and ASVKs. Keys of
-//! single chips are in no list, their serial number is always 0, and an intermediate may not sign lists (its key
-//! usage says so); a key whose firmware became unsafe is refused by the minimum TCB instead.
+//! Revocation (RFC 5280, section 6.3): each authority of a chain says by a list which certificates it takes back.
 
 use alloc::vec::Vec;
 
 use enarx_evidence::x509::{Certificate, RevocationList};
 
-use super::chain::is_signed;
-use super::endorsements::Endorsements;
+use super::{Revocable, is_signed};
 use crate::crypto::SignatureVerifier;
+use crate::endorsements::Endorsements;
 use crate::policy::Crl;
 use crate::refusal::{Findings, Subject};
 use crate::{Code, UnixTime, Verification};
 
-/// Checks an intermediate and its root against every list of the root. A certificate that any genuine list names
-/// is revoked, even if the list is old; that nothing is revoked only a current list can say.
+/// Checks a chain, from leaf to root, against the lists of its authorities. A certificate that any genuine list
+/// names is revoked, even if the list is old; that nothing is revoked only a current list can say.
 pub(super) fn check(
-    root: &Certificate<'_>,
-    intermediate: &Certificate<'_>,
+    chain: &[&Certificate<'_>],
+    endorsements: &Endorsements<'_>,
+    revocable: Revocable,
+    verification: &Verification<'_>,
+    crypto: &mut dyn SignatureVerifier,
+    findings: &mut Findings,
+) {
+    // The root first: whether a list further down counts depends on who signed it.
+    let last = chain.len().saturating_sub(1);
+    for (position, pair) in chain.windows(2).enumerate().rev() {
+        let [subject, issuer] = pair else { continue };
+        let listed = match revocable {
+            Revocable::Everyone => true,
+            Revocable::Authorities => position > 0,
+            Revocable::Nobody => false,
+        };
+        if listed {
+            let is_root = position.saturating_add(1) == last;
+            let subjects = [Some(*subject), is_root.then_some(*issuer)];
+            check_issuer(issuer, &subjects, endorsements, verification, crypto, findings);
+        }
+    }
+}
+
+/// Checks certificates against every list of one authority.
+fn check_issuer(
+    issuer: &Certificate<'_>,
+    subjects: &[Option<&Certificate<'_>>],
     endorsements: &Endorsements<'_>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
 ) {
     let now = verification.now;
-    let name = root.common_name();
+    let name = issuer.common_name();
     let mut genuine = Vec::new();
-    for list in endorsements.lists.iter().filter(|list| list.issuer == root.subject) {
-        if check_list(list, root, crypto, findings) {
+    for list in endorsements.lists.iter().filter(|list| list.issuer == issuer.subject) {
+        if check_list(list, issuer, crypto, findings) {
             genuine.push(list);
         }
     }
     if !genuine.is_empty() {
-        check_serial(intermediate, &genuine, findings);
-        check_serial(root, &genuine, findings);
+        for subject in subjects.iter().flatten() {
+            check_serial(subject, &genuine, findings);
+        }
     }
     let accepted = verification.crl == Crl::AbsentAccepted;
     let expected = format_args!("a revocation list of {name}, current at {now}");
@@ -57,25 +80,25 @@ fn is_current(list: &RevocationList<'_>, now: UnixTime) -> bool {
     (list.this_update..list.next_update).contains(&now.0)
 }
 
-/// Whether a list is one that the root signed and that can be understood. One that is not refuses: the host
+/// Whether a list is one that the authority signed and that can be understood. One that is not refuses: the host
 /// has no reason to send it.
 fn check_list(
     list: &RevocationList<'_>,
-    root: &Certificate<'_>,
+    issuer: &Certificate<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
 ) -> bool {
-    let name = root.common_name();
-    let may_sign = root.extensions.key_usage().is_some_and(|usage| usage.crl_sign);
+    let name = issuer.common_name();
+    let may_sign = issuer.extensions.key_usage().is_some_and(|usage| usage.crl_sign);
     let critical = list.extensions.unknown_critical().or(list.critical_entry);
     if let Some(oid) = critical {
         let expected = format_args!("a revocation list of {name} with critical extensions that are known");
         findings.refuse(Subject::Revocation, Code::CrlUnsupported, expected, oid);
     } else if !may_sign {
-        let expected = "a root that may sign revocation lists";
+        let expected = "an authority that may sign revocation lists";
         findings.refuse(Subject::Revocation, Code::CrlUnsupported, expected, name);
     }
-    let signed = is_signed(list.algorithm, list.tbs, list.signature, root, crypto);
+    let signed = is_signed(list.algorithm, list.tbs, list.signature, issuer, crypto);
     let expected = format_args!("a revocation list signed by {name}");
     let found = if signed { "a good signature" } else { "a signature that does not verify" };
     findings.check(Subject::Revocation, Code::CrlSignatureInvalid, signed, expected, found);

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What evidence says, once its format is understood: the input of a policy, and the substance of a result.
+//! What SEV-SNP evidence says.
 
-use alloc::boxed::Box;
 use alloc::string::String;
-use core::fmt::Display;
 
 use enarx_evidence::snp::{Generation, Product, Report, TcbVersion};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-/// What evidence says about a platform and what runs on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "tee", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Claims {
-    /// Of an AMD SEV-SNP report and the certificate of its key.
-    SevSnp(Box<SnpClaims>),
-}
+use super::Text;
 
 /// What an AMD SEV-SNP report and the certificate of its key say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,14 +78,5 @@ impl Serialize for SnpClaims {
         fields.serialize_field("author_key_digest", &hex::encode(report.author_key_digest))?;
         fields.serialize_field("report_id", &hex::encode(report.report_id))?;
         fields.end()
-    }
-}
-
-/// A value as its text.
-struct Text<T>(T);
-
-impl<T: Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Appraisal: what genuine evidence says, against a policy.
+//!
+//! Every rule of the policy is applied even if the evidence is not genuine, so that one answer names everything
+//! that has to change. That can only add refusals: a result is made in one place, at the end of [`appraise`],
+//! from an account in which nothing refused.
+
+mod measurement;
+mod rules;
+mod snp;
+
+use alloc::format;
+use alloc::string::String;
+
+use enarx_evidence::Format;
+
+use crate::crypto::SignatureVerifier;
+use crate::policy::{Policy, SimulatedRoot, Switch};
+use crate::refusal::{Findings, Subject};
+use crate::result::{Decision, Verified};
+use crate::{AttestationResult, Claims, Code, Refusals, Request, Root, TrustAnchors, Verification};
+
+/// What verification leaves to appraise. Without a root nothing is proved.
+pub(crate) struct Examined {
+    pub(crate) claims: Claims,
+    pub(crate) root: Option<Root>,
+}
+
+/// Verifies evidence of any format.
+pub(crate) fn examine(
+    verification: &Verification<'_>,
+    crypto: &mut dyn SignatureVerifier,
+    findings: &mut Findings,
+) -> Option<Examined> {
+    match verification.bundle.evidence.format {
+        Format::SevSnp => crate::snp::examine(verification, crypto, findings),
+        other => {
+            let expected = "evidence of a kind that is known here";
+            findings.refuse(Subject::Evidence, Code::EvidenceFormatUnsupported, expected, other);
+            None
+        }
+    }
+}
+
+/// Verifies evidence and applies the policy.
+pub(crate) fn appraise(
+    request: &Request<'_>,
+    crypto: &mut dyn SignatureVerifier,
+) -> Result<AttestationResult, Refusals> {
+    let Request { bundle, report_data, reference_values, policy, now, .. } = *request;
+    let anchors = anchors(request.anchors, policy);
+    let verification = Verification { bundle, report_data, anchors: &anchors, crl: policy.crl(), now };
+    let mut findings = Findings::default();
+    let examined = examine(&verification, crypto, &mut findings);
+    let mut accepted = (String::new(), String::new());
+    if let Some(Examined { claims, root }) = &examined {
+        simulated(root.as_ref(), policy, &mut findings);
+        let ruling = rules::check(claims, policy, &mut findings);
+        match claims {
+            Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, &mut findings),
+        }
+        let name = measurement::check(claims, reference_values, policy, &mut findings);
+        accepted = (ruling.allowed_by, name);
+    }
+    let verified = Verified::new(examined, *report_data, findings.into_checks()?)?;
+    let (rule, measurement) = accepted;
+    let decision = Decision { rule, measurement, policy_digest: policy.digest(), appraised_at: now };
+    Ok(AttestationResult::new(verified, decision))
+}
+
+/// The caller's anchors, and the simulated roots that the policy itself names by their key.
+fn anchors(known: &TrustAnchors, policy: &Policy) -> TrustAnchors {
+    policy.simulated_roots().iter().fold(known.clone(), |anchors, root| match root {
+        SimulatedRoot::Sha256(digest) => {
+            anchors.with_simulated(&format!("sha256:{}", hex::encode(digest)), *digest)
+        }
+        SimulatedRoot::Named(_) => anchors,
+    })
+}
+
+fn simulated(root: Option<&Root>, policy: &Policy, findings: &mut Findings) {
+    let Some(Root::Simulated { name, spki_sha256 }) = root else { return };
+    let accepted = policy.simulated_roots().iter().any(|accepted| match accepted {
+        SimulatedRoot::Named(accepted) => accepted == name,
+        SimulatedRoot::Sha256(accepted) => accepted == spki_sha256,
+    });
+    let expected = "a vendor's root, or one that the policy names";
+    let found = format_args!("the simulated root `{name}`, sha256:{}", hex::encode(spki_sha256));
+    findings.check(Subject::Simulated, Code::SimulatedNotAccepted, accepted, expected, found);
+}
+
+/// A property that a policy accepts or refuses.
+fn switch(subject: Subject, code: Code, policy: Switch, present: bool, findings: &mut Findings) {
+    let accepted = policy == Switch::Accept || !present;
+    let expected = if policy == Switch::Accept { "yes or no" } else { "no" };
+    let found = if present { "yes" } else { "no" };
+    findings.check(subject, code, accepted, expected, found);
+}
