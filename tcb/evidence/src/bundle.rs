@@ -27,6 +27,14 @@ pub enum Format {
     Cca,
     /// An attestation document of AWS Nitro Enclaves; see [`crate::nitro::Document`].
     Nitro,
+    /// A TPM 2.0 quote with the values of its registers; see [`crate::tpm::TpmEvidence`].
+    Tpm,
+    /// A virtual machine of Azure on AMD SEV-SNP; see [`crate::azure::AzureEvidence`].
+    AzureSnp,
+    /// A virtual machine of Azure on Intel TDX; see [`crate::azure::AzureEvidence`].
+    AzureTdx,
+    /// The measurements of an NVIDIA GPU or switch; see [`crate::nvgpu::Report`].
+    NvGpu,
 }
 
 impl Format {
@@ -36,6 +44,10 @@ impl Format {
             Self::SevSnp => "sev-snp",
             Self::Cca => "cca",
             Self::Nitro => "nitro",
+            Self::Tpm => "tpm",
+            Self::AzureSnp => "azure-snp",
+            Self::AzureTdx => "azure-tdx",
+            Self::NvGpu => "nvgpu",
         }
     }
 
@@ -45,6 +57,10 @@ impl Format {
             Self::SevSnp => 1,
             Self::Cca => 4,
             Self::Nitro => 5,
+            Self::Tpm => 6,
+            Self::AzureSnp => 7,
+            Self::AzureTdx => 8,
+            Self::NvGpu => 9,
         }
     }
 
@@ -53,6 +69,10 @@ impl Format {
             1 => Some(Self::SevSnp),
             4 => Some(Self::Cca),
             5 => Some(Self::Nitro),
+            6 => Some(Self::Tpm),
+            7 => Some(Self::AzureSnp),
+            8 => Some(Self::AzureTdx),
+            9 => Some(Self::NvGpu),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 //! of a map twice. Lengths and counts that the input states are never allocated, only walked over.
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use crate::{Fault, ParseError};
 
@@ -22,6 +23,9 @@ const SIMPLE: u8 = 7;
 const NULL: u8 = 0xf6;
 /// The first byte of a number in 2, 4 or 8 bytes of floating point.
 const FLOATS: [u8; 3] = [0xf9, 0xfa, 0xfb];
+
+/// What encoding into a vector returns, which takes every byte.
+pub(crate) type Written = Result<(), minicbor::encode::Error<Infallible>>;
 
 /// The label of an entry of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +157,13 @@ impl<'a> Reader<'a> {
             0 => Ok(()),
             count => Err(self.error("end", self.offset, Fault::Trailing { count })),
         }
+    }
+
+    /// The end of a format in which also the order of entries is fixed: what was read must encode to what stands
+    /// there (RFC 8949, section 4.2.1).
+    pub(crate) fn finish_as(&self, bytes: &[u8], encoded: &[u8]) -> Result<(), ParseError> {
+        self.finish()?;
+        if encoded == bytes { Ok(()) } else { Err(self.error("encoding", 0, Fault::Malformed)) }
     }
 
     fn major(&self) -> Option<u8> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reading fixed little-endian layouts without a way to run past the end.
+//! Reading fixed layouts without a way to run past the end. Numbers are little-endian unless their reader says
+//! otherwise.
 
 use crate::{Fault, ParseError};
 
@@ -33,8 +34,33 @@ impl<'a> Cursor<'a> {
         Ok(*taken)
     }
 
+    /// As many bytes as a length before them said.
+    pub(crate) fn take(&mut self, field: &'static str, len: usize) -> Result<&'a [u8], ParseError> {
+        let end = self.offset.checked_add(len);
+        let taken = end.and_then(|end| self.bytes.get(self.offset..end));
+        let taken = taken.ok_or_else(|| self.error(field, self.offset, Fault::Truncated))?;
+        self.offset = self.offset.saturating_add(len);
+        Ok(taken)
+    }
+
     pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, ParseError> {
         self.array::<1>(field).map(|[byte]| byte)
+    }
+
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, ParseError> {
+        self.array(field).map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u16_be(&mut self, field: &'static str) -> Result<u16, ParseError> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    pub(crate) fn u32_be(&mut self, field: &'static str) -> Result<u32, ParseError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u64_be(&mut self, field: &'static str) -> Result<u64, ParseError> {
+        self.array(field).map(u64::from_be_bytes)
     }
 
     pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, ParseError> {

@@ -14,11 +14,15 @@
 //! - [`cca`]: Arm CCA attestation tokens;
 //! - [`nitro`]: attestation documents of AWS Nitro Enclaves;
 //! - [`cose`]: as much of COSE as the last two use;
+//! - [`tpm`]: TPM 2.0 quotes, signatures, attestation keys, values of registers;
+//! - [`azure`]: what a confidential virtual machine of Azure has beside its TPM quote;
+//! - [`nvgpu`]: measurements of NVIDIA GPUs and switches;
 //! - [`x509`]: as much of X.509 certificates and revocation lists as vendors' endorsements use.
 #![no_std]
 
 extern crate alloc;
 
+pub mod azure;
 mod bundle;
 mod cbor;
 pub mod cca;
@@ -26,7 +30,9 @@ pub mod cose;
 mod cursor;
 mod error;
 pub mod nitro;
+pub mod nvgpu;
 pub mod snp;
+pub mod tpm;
 pub mod x509;
 
 pub use bundle::{Bundle, Endorsements, Evidence, Format};

@@ -43,6 +43,9 @@ proptest! {
         entry::bundle(&bytes);
         entry::certificate_table(&bytes);
         entry::endorsement(&bytes);
+        entry::tpm_evidence(&bytes);
+        entry::azure_evidence(&bytes);
+        entry::gpu_report(&bytes);
     }
 
     #[test]
@@ -59,6 +62,44 @@ proptest! {
             }
         }
         entry::report(&bytes);
+    }
+
+    #[test]
+    fn almost_a_tpm_structure(
+        start in prop::sample::select(vec!["ff544347801800000000", "0014000b0020", "00010004", "a100a300", "a200a300"]),
+        bytes in vec(prop_oneof![Just(0), any::<u8>()], 0..200),
+    ) {
+        entry::tpm_evidence(&[hex::decode(start).unwrap(), bytes].concat());
+    }
+
+    #[test]
+    fn almost_an_hcl_report(kind in 0_u8..6, len in 0_u8..100, bytes in vec(any::<u8>(), 0..120)) {
+        let mut report = vec![0; 1236];
+        report[..12].copy_from_slice(&[b'H', b'C', b'L', b'A', 1, 0, 0, 0, 0xd4_u8.wrapping_add(len), 4, 0, 0]);
+        report[12] = 2;
+        report[32] = if kind == 4 { 0x81 } else { 3 };
+        report[1216] = 20 + len;
+        report[1220] = 1;
+        report[1224] = kind;
+        report[1228] = 1;
+        report[1232] = len;
+        entry::azure_evidence(&[report, bytes].concat());
+    }
+
+    #[test]
+    fn almost_runtime_data(
+        pieces in vec(prop::sample::select(vec![
+            r#"{"keys":["#, r#"{"kid":"HCLAkPub","kty":"RSA","e":"AQAB","n":"gQ"}"#, "]", "}", ",", r#""user-data":"00""#,
+            r#""vm-configuration":{"secure-boot":true}"#, "[", "{", "null", "1e999", "\"\\ud800\"",
+        ]), 0..20),
+    ) {
+        entry::azure_evidence(pieces.concat().as_bytes());
+    }
+
+    #[test]
+    fn almost_a_gpu_report(nonce in any::<[u8; 32]>(), blocks in 0_u8..4, rest in vec(0_u8..8, 0..300)) {
+        let start = [vec![0x11, 0xe0, 1, 0xff], nonce.to_vec(), vec![0, 0x11, 0x60, 0, 0, blocks]].concat();
+        entry::gpu_report(&[start, rest].concat());
     }
 
     #[test]
@@ -107,12 +148,16 @@ fn the_worst_input_takes_no_time() {
         (0..limit / 4)
             .fold(Vec::new(), |inner, _| if inner.len() < 60_000 { value(0x30, &inner) } else { inner }),
         vec![b'-'; limit],
+        vec![b'['; limit],
     ];
     let start = Instant::now();
     for input in &inputs {
         entry::endorsement(input);
         entry::bundle(input);
         entry::certificate_table(input);
+        entry::tpm_evidence(input);
+        entry::azure_evidence(input);
+        entry::gpu_report(input);
     }
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -13,6 +13,7 @@ mod document;
 mod extension;
 mod key;
 mod revocation;
+mod spki;
 
 pub use algorithm::{EcdsaSignature, SignatureAlgorithm};
 pub use certificate::Certificate;

@@ -5,13 +5,15 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one")]
 
-use enarx_evidence::Bundle;
+use enarx_evidence::azure::{AzureEvidence, HclReport, RuntimeData};
 use enarx_evidence::cca::{PlatformClaims, RealmClaims, Token};
 use enarx_evidence::cose::{EcKey, Sign1};
 use enarx_evidence::nitro::{Claims as NitroClaims, Document as NitroDocument};
 use enarx_evidence::snp::cert::KeyExtensions;
 use enarx_evidence::snp::{CertTable, Report};
-use enarx_evidence::x509::{Certificate, Document, EcdsaSignature, documents};
+use enarx_evidence::tpm::{Attest, Public, Signature, TpmEvidence};
+use enarx_evidence::x509::{Certificate, Document, EcdsaSignature, PublicKey, documents};
+use enarx_evidence::{Bundle, nvgpu};
 
 pub(crate) fn report(bytes: &[u8]) {
     if let Ok(report) = Report::parse(bytes) {
@@ -98,6 +100,7 @@ pub(crate) fn endorsement(bytes: &[u8]) {
 
 fn read_certificate(certificate: &Certificate<'_>) {
     let extensions = certificate.extensions;
+    let _ = nvgpu::firmware_id(&extensions);
     let _ = (certificate.common_name(), certificate.issuer_common_name());
     let _ = (extensions.basic_constraints(), extensions.key_usage(), extensions.unknown_critical());
     let _ = (extensions.extended_key_usage(), EcdsaSignature::<32>::from_der(certificate.signature));
@@ -105,5 +108,39 @@ fn read_certificate(certificate: &Certificate<'_>) {
         let encoded = key.encode();
         let pairs = encoded.iter().map(|extension| (extension.oid, extension.value.as_slice()));
         assert_eq!(KeyExtensions::parse(pairs), Ok(Some(key)));
+    }
+}
+
+pub(crate) fn tpm_evidence(bytes: &[u8]) {
+    let _ = PublicKey::from_spki(bytes).map(|key| key.to_spki());
+    if let Ok(attest) = Attest::parse(bytes) {
+        assert_eq!(attest.encode(), bytes);
+    }
+    if let Ok(signature) = Signature::parse(bytes) {
+        assert_eq!(signature.encode(), bytes);
+    }
+    if let Ok(public) = Public::parse(bytes) {
+        assert_eq!(public.encode(), bytes);
+    }
+    if let Ok(evidence) = TpmEvidence::decode(bytes) {
+        assert_eq!(evidence.encode(), bytes);
+    }
+}
+
+pub(crate) fn azure_evidence(bytes: &[u8]) {
+    if let Ok(report) = HclReport::parse(bytes) {
+        assert_eq!(report.encode(), bytes);
+    }
+    if let Ok(data) = RuntimeData::parse(bytes) {
+        assert_eq!(RuntimeData::parse(&data.to_json()), Ok(data));
+    }
+    if let Ok(evidence) = AzureEvidence::decode(bytes) {
+        assert_eq!(evidence.encode(), bytes);
+    }
+}
+
+pub(crate) fn gpu_report(bytes: &[u8]) {
+    if let Ok(report) = nvgpu::Report::parse(bytes) {
+        assert_eq!(report.encode(), bytes);
     }
 }
