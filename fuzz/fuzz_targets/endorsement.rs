@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Endorsements: certificates and revocation lists, DER or PEM.
+//! Endorsements: certificates and revocation lists, DER, hexadecimal digits or PEM, and signed documents.
 #![no_main]
 
 #[path = "../../tcb/evidence/tests/entry/mod.rs"]

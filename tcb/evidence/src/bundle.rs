@@ -23,6 +23,10 @@ const FORMAT: &str = "evidence bundle";
 pub enum Format {
     /// An AMD SEV-SNP attestation report as the firmware signed it; see [`crate::snp::Report`].
     SevSnp,
+    /// A quote about an Intel TD; see [`crate::dcap::Quote`].
+    Tdx,
+    /// A quote about an Intel SGX enclave; see [`crate::dcap::Quote`].
+    Sgx,
     /// An Arm CCA attestation token; see [`crate::cca::Token`].
     Cca,
     /// An attestation document of AWS Nitro Enclaves; see [`crate::nitro::Document`].
@@ -42,6 +46,8 @@ impl Format {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SevSnp => "sev-snp",
+            Self::Tdx => "tdx",
+            Self::Sgx => "sgx",
             Self::Cca => "cca",
             Self::Nitro => "nitro",
             Self::Tpm => "tpm",
@@ -55,6 +61,8 @@ impl Format {
     const fn number(self) -> u64 {
         match self {
             Self::SevSnp => 1,
+            Self::Tdx => 2,
+            Self::Sgx => 3,
             Self::Cca => 4,
             Self::Nitro => 5,
             Self::Tpm => 6,
@@ -67,6 +75,8 @@ impl Format {
     const fn from_number(number: u64) -> Option<Self> {
         match number {
             1 => Some(Self::SevSnp),
+            2 => Some(Self::Tdx),
+            3 => Some(Self::Sgx),
             4 => Some(Self::Cca),
             5 => Some(Self::Nitro),
             6 => Some(Self::Tpm),
@@ -93,11 +103,12 @@ pub struct Evidence {
     pub bytes: Vec<u8>,
 }
 
-/// What a vendor says about its hardware, as the host collected it: certificates and revocation lists,
-/// DER or PEM, in any order. Who collected them does not matter, since each carries its issuer's signature.
+/// What a vendor says about its hardware, as the host collected it: certificates, revocation lists and signed
+/// documents, in any order ([`crate::endorsement`]). Who collected them does not matter, since each carries its
+/// issuer's signature.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Endorsements {
-    /// One certificate or list in DER, or any number of them in PEM, per item.
+    /// One document, or any number of certificates and lists in PEM, per item.
     pub items: Vec<Vec<u8>>,
 }
 
@@ -115,7 +126,8 @@ impl Bundle {
     pub const MAX_EVIDENCE: usize = 64 * 1024;
     /// Limit of the number of endorsements. A complete AMD set has four, an Intel one eight.
     pub const MAX_ENDORSEMENTS: usize = 32;
-    /// Limit of one endorsement in bytes. AMD's certificates and revocation lists are below 3 KiB.
+    /// Limit of one endorsement in bytes. AMD's certificates and revocation lists are below 3 KiB, Intel's lists
+    /// below 4 KiB and its TCB info below 11 KiB.
     pub const MAX_ENDORSEMENT: usize = 64 * 1024;
 
     /// The bundle as bytes.

@@ -11,12 +11,14 @@
 //!
 //! - [`Bundle`]: what travels from a host to a relying party, for every format;
 //! - [`snp`]: AMD SEV-SNP attestation reports, TCB versions, certificate extensions, certificate table;
+//! - [`dcap`]: Intel SGX and TDX quotes, PCK certificate extensions, TCB info and enclave identities;
 //! - [`cca`]: Arm CCA attestation tokens;
 //! - [`nitro`]: attestation documents of AWS Nitro Enclaves;
 //! - [`cose`]: as much of COSE as the last two use;
 //! - [`tpm`]: TPM 2.0 quotes, signatures, attestation keys, values of registers;
 //! - [`azure`]: what a confidential virtual machine of Azure has beside its TPM quote;
 //! - [`nvgpu`]: measurements of NVIDIA GPUs and switches;
+//! - [`endorsement`]: what vendors say about their hardware, recognised by its content;
 //! - [`x509`]: as much of X.509 certificates and revocation lists as vendors' endorsements use.
 #![no_std]
 
@@ -28,6 +30,8 @@ mod cbor;
 pub mod cca;
 pub mod cose;
 mod cursor;
+pub mod dcap;
+pub mod endorsement;
 mod error;
 pub mod nitro;
 pub mod nvgpu;

@@ -36,6 +36,34 @@ fn value(tag: u8, contents: &[u8]) -> Vec<u8> {
     [&header, contents].concat()
 }
 
+/// What Intel's documents consist of.
+const WORDS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    "\"",
+    "\"tcbInfo\":",
+    "\"enclaveIdentity\":",
+    "\"signature\":",
+    "\"version\":",
+    "2",
+    "3",
+    "\"id\":\"TDX\"",
+    "\"tcbLevels\":[",
+    "\"issueDate\":\"2025-06-19T10:16:03Z\"",
+    "\"fmspc\":\"00906ED50000\"",
+    "-0",
+    "1e9",
+    "\\u0041",
+    "null",
+    "\"tcb\":{\"isvsvn\":4}",
+    "\"tcbStatus\":\"UpToDate\"",
+];
+
 proptest! {
     #[test]
     fn random(bytes in vec(any::<u8>(), 0..1500)) {
@@ -46,11 +74,22 @@ proptest! {
         entry::tpm_evidence(&bytes);
         entry::azure_evidence(&bytes);
         entry::gpu_report(&bytes);
+        entry::quote(&bytes);
+        entry::pck_extension(&bytes);
+        entry::collateral(&bytes);
     }
 
     #[test]
     fn nested(bytes in der_like()) {
         entry::endorsement(&bytes);
+        entry::pck_extension(&bytes);
+    }
+
+    #[test]
+    fn almost_json(words in vec(prop::sample::select(WORDS), 0..60)) {
+        let text = words.concat();
+        entry::collateral(text.as_bytes());
+        entry::endorsement(text.as_bytes());
     }
 
     #[test]
@@ -149,6 +188,12 @@ fn the_worst_input_takes_no_time() {
             .fold(Vec::new(), |inner, _| if inner.len() < 60_000 { value(0x30, &inner) } else { inner }),
         vec![b'-'; limit],
         vec![b'['; limit],
+        b"3".repeat(limit),
+        b"30".repeat(limit / 2),
+        b"[".repeat(limit),
+        b"{\"tcbInfo\":".repeat(limit / 11),
+        [b"{\"tcbInfo\":{\"version\":3,\"tcbLevels\":[".to_vec(), b"{},".repeat(20_000)].concat(),
+        [b"{\"tcbInfo\":".to_vec(), b"[".repeat(60_000)].concat(),
     ];
     let start = Instant::now();
     for input in &inputs {
@@ -158,6 +203,9 @@ fn the_worst_input_takes_no_time() {
         entry::tpm_evidence(input);
         entry::azure_evidence(input);
         entry::gpu_report(input);
+        entry::quote(input);
+        entry::pck_extension(input);
+        entry::collateral(input);
     }
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

@@ -194,6 +194,6 @@ fn a_number_has_one_encoding() {
     // The format number 1 in two bytes: the same value, and not our encoding.
     let longer = hex::decode("a3001801014002 80".replace(' ', "")).unwrap();
     assert_eq!(Bundle::decode(&longer).unwrap_err().fault, Fault::Malformed);
-    let unknown = hex::decode("a3000201400280").unwrap();
-    assert_eq!(Bundle::decode(&unknown).unwrap_err().fault, Fault::Unsupported { found: 2 });
+    let unknown = hex::decode("a300186401400280").unwrap();
+    assert_eq!(Bundle::decode(&unknown).unwrap_err().fault, Fault::Unsupported { found: 100 });
 }

@@ -5,8 +5,7 @@
 use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
-use super::der::{Der, context};
-use super::key::oid;
+use super::der::{Der, context, oid};
 use crate::{Fault, ParseError};
 
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");

@@ -6,9 +6,9 @@ use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
 use super::algorithm::SignatureAlgorithm;
-use super::der::{Der, context};
+use super::der::{Der, context, oid};
 use super::extension::Extensions;
-use super::key::{PublicKey, oid};
+use super::key::PublicKey;
 use crate::{Fault, ParseError};
 
 const FORMAT: &str = "X.509 certificate";

@@ -4,12 +4,13 @@
 
 use ::der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use ::der::{Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
+use const_oid::ObjectIdentifier;
 
 use crate::{Fault, ParseError};
 
 /// A position in the contents of a DER value.
 #[derive(Clone)]
-pub(super) struct Der<'a> {
+pub(crate) struct Der<'a> {
     format: &'static str,
     reader: SliceReader<'a>,
     /// Where the contents start in the whole document.
@@ -18,7 +19,7 @@ pub(super) struct Der<'a> {
 
 impl<'a> Der<'a> {
     /// The start of a document.
-    pub(super) fn document(format: &'static str, bytes: &'a [u8]) -> Result<Self, ParseError> {
+    pub(crate) fn document(format: &'static str, bytes: &'a [u8]) -> Result<Self, ParseError> {
         Self::at(format, bytes, 0)
     }
 
@@ -27,17 +28,17 @@ impl<'a> Der<'a> {
         SliceReader::new(bytes).map(|reader| Self { format, reader, base }).map_err(|_| malformed)
     }
 
-    pub(super) fn error(&self, field: &'static str, fault: Fault) -> ParseError {
+    pub(crate) fn error(&self, field: &'static str, fault: Fault) -> ParseError {
         let offset = usize::try_from(self.reader.position()).unwrap_or(0).saturating_add(self.base);
         ParseError { format: self.format, field, offset, fault }
     }
 
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.reader.is_finished()
     }
 
     /// The next value, whatever it is.
-    pub(super) fn any(&mut self, field: &'static str) -> Result<AnyRef<'a>, ParseError> {
+    pub(crate) fn any(&mut self, field: &'static str) -> Result<AnyRef<'a>, ParseError> {
         if self.is_finished() {
             return Err(self.error(field, Fault::Missing));
         }
@@ -46,20 +47,20 @@ impl<'a> Der<'a> {
     }
 
     /// The next value with its tag and length, to be read or compared later.
-    pub(super) fn raw(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn raw(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
         let malformed = self.error(field, Fault::Malformed);
         self.reader.tlv_bytes().map_err(|_| malformed)
     }
 
     /// The contents of the next value, which must have a tag.
-    pub(super) fn value(&mut self, tag: Tag, field: &'static str) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn value(&mut self, tag: Tag, field: &'static str) -> Result<&'a [u8], ParseError> {
         let malformed = self.error(field, Fault::Malformed);
         let any = self.any(field)?;
         if any.tag() == tag { Ok(any.value()) } else { Err(malformed) }
     }
 
     /// The contents of the next value if it has a tag; otherwise nothing is read.
-    pub(super) fn optional(&mut self, tag: Tag, field: &'static str) -> Result<Option<&'a [u8]>, ParseError> {
+    pub(crate) fn optional(&mut self, tag: Tag, field: &'static str) -> Result<Option<&'a [u8]>, ParseError> {
         match Tag::peek(&self.reader) {
             Ok(found) if found == tag => self.value(tag, field).map(Some),
             _ => Ok(None),
@@ -67,19 +68,19 @@ impl<'a> Der<'a> {
     }
 
     /// The contents of the next value as a position of their own.
-    pub(super) fn inside(&mut self, tag: Tag, field: &'static str) -> Result<Self, ParseError> {
+    pub(crate) fn inside(&mut self, tag: Tag, field: &'static str) -> Result<Self, ParseError> {
         let contents = self.value(tag, field)?;
         let end = usize::try_from(self.reader.position()).unwrap_or(0);
         let start = end.saturating_sub(contents.len()).saturating_add(self.base);
         Self::at(self.format, contents, start)
     }
 
-    pub(super) fn sequence(&mut self, field: &'static str) -> Result<Self, ParseError> {
+    pub(crate) fn sequence(&mut self, field: &'static str) -> Result<Self, ParseError> {
         self.inside(Tag::Sequence, field)
     }
 
     /// A BIT STRING of whole bytes.
-    pub(super) fn bytes_of_bits(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn bytes_of_bits(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
         let malformed = self.error(field, Fault::Malformed);
         match self.value(Tag::BitString, field)?.split_first() {
             Some((0, bytes)) => Ok(bytes),
@@ -88,7 +89,7 @@ impl<'a> Der<'a> {
     }
 
     /// The big-endian bytes of an INTEGER that is not negative, without a leading zero.
-    pub(super) fn unsigned(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn unsigned(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
         let malformed = self.error(field, Fault::Malformed);
         match self.value(Tag::Integer, field)? {
             [0] => Ok(&[]),
@@ -99,7 +100,7 @@ impl<'a> Der<'a> {
     }
 
     /// A `UTCTime` or `GeneralizedTime` in seconds since 1970.
-    pub(super) fn time(&mut self, field: &'static str) -> Result<u64, ParseError> {
+    pub(crate) fn time(&mut self, field: &'static str) -> Result<u64, ParseError> {
         let malformed = self.error(field, Fault::Malformed);
         let any = self.any(field)?;
         let since = match any.tag() {
@@ -110,7 +111,7 @@ impl<'a> Der<'a> {
         since.map(|since| since.as_secs()).map_err(|_| malformed)
     }
 
-    pub(super) fn finish(self, field: &'static str) -> Result<(), ParseError> {
+    pub(crate) fn finish(self, field: &'static str) -> Result<(), ParseError> {
         if self.is_finished() {
             return Ok(());
         }
@@ -119,7 +120,14 @@ impl<'a> Der<'a> {
     }
 }
 
+/// The next value, an OBJECT IDENTIFIER.
+pub(crate) fn oid(der: &mut Der<'_>, field: &'static str) -> Result<ObjectIdentifier, ParseError> {
+    let malformed = der.error(field, Fault::Malformed);
+    let bytes = der.value(Tag::ObjectIdentifier, field)?;
+    ObjectIdentifier::from_bytes(bytes).map_err(|_| malformed)
+}
+
 /// `[number]`, constructed.
-pub(super) const fn context(number: u32) -> Tag {
+pub(crate) const fn context(number: u32) -> Tag {
     Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
 }

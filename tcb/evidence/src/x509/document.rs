@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Taking an endorsement apart: DER, or any number of PEM blocks, into certificates and lists.
+//! Taking an endorsement apart: DER, hexadecimal digits of DER, or any number of PEM blocks, into certificates
+//! and lists.
 
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -12,6 +13,8 @@ use crate::{Fault, ParseError};
 
 const FORMAT: &str = "endorsement";
 const SEQUENCE: u8 = 0x30;
+/// The same in hexadecimal digits, as caches of Intel's service answer. Neither DER nor PEM starts so.
+const SEQUENCE_DIGITS: &[u8] = b"30";
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
@@ -43,6 +46,10 @@ pub fn documents(endorsement: &[u8], limit: usize) -> Result<Vec<Cow<'_, [u8]>>,
     if endorsement.first() == Some(&SEQUENCE) {
         return Ok(vec![Cow::Borrowed(endorsement)]);
     }
+    if endorsement.starts_with(SEQUENCE_DIGITS) {
+        let der = digits(endorsement.trim_ascii_end());
+        return der.map(|der| vec![Cow::Owned(der)]).ok_or(error(0, Fault::Malformed));
+    }
     let mut found = Vec::new();
     let mut rest = endorsement;
     while let Some((block, after)) = next_block(rest) {
@@ -55,6 +62,16 @@ pub fn documents(endorsement: &[u8], limit: usize) -> Result<Vec<Cow<'_, [u8]>>,
         rest = after;
     }
     if found.is_empty() { Err(error(0, Fault::Missing)) } else { Ok(found) }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn digits(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| {
+        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+        u8::try_from(high?.checked_mul(16)?.checked_add(low?)?).ok()
+    };
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 /// The next PEM block, and what follows it.

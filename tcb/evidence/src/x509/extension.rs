@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
-use super::der::Der;
-use super::key::oid;
+use super::der::{Der, oid};
 use crate::{Fault, ParseError};
 
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");

@@ -2,10 +2,9 @@
 
 //! Keys, as far as vendors use them.
 
-use ::der::Tag;
 use const_oid::ObjectIdentifier;
 
-use super::der::Der;
+use super::der::{Der, oid};
 use crate::{Fault, ParseError};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -61,10 +60,4 @@ impl<'a> PublicKey<'a> {
 /// A point as 04h, x, y (RFC 5480, section 2.2).
 fn uncompressed<const N: usize>(key: &[u8]) -> Option<&[u8; N]> {
     <&[u8; N]>::try_from(key).ok().filter(|point| point.first() == Some(&0x04))
-}
-
-pub(super) fn oid(der: &mut Der<'_>, field: &'static str) -> Result<ObjectIdentifier, ParseError> {
-    let malformed = der.error(field, Fault::Malformed);
-    let bytes = der.value(Tag::ObjectIdentifier, field)?;
-    ObjectIdentifier::from_bytes(bytes).map_err(|_| malformed)
 }

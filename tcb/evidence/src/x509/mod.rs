@@ -4,11 +4,11 @@
 //!
 //! [`Certificate`] and [`RevocationList`] are borrowed views of DER: nothing is copied, and the bytes that are
 //! signed are the bytes that are read. Nothing is verified here. [`documents`] takes an endorsement apart, which
-//! may be DER or PEM.
+//! may be DER, the same in hexadecimal digits, or PEM.
 
 mod algorithm;
 mod certificate;
-mod der;
+pub(crate) mod der;
 mod document;
 mod extension;
 mod key;

@@ -8,11 +8,13 @@
 use enarx_evidence::azure::{AzureEvidence, HclReport, RuntimeData};
 use enarx_evidence::cca::{PlatformClaims, RealmClaims, Token};
 use enarx_evidence::cose::{EcKey, Sign1};
+use enarx_evidence::dcap::{Collateral, EnclaveIdentity, PckExtensions, Quote, TcbInfo};
+use enarx_evidence::endorsement::{Document, documents};
 use enarx_evidence::nitro::{Claims as NitroClaims, Document as NitroDocument};
 use enarx_evidence::snp::cert::KeyExtensions;
 use enarx_evidence::snp::{CertTable, Report};
 use enarx_evidence::tpm::{Attest, Public, Signature, TpmEvidence};
-use enarx_evidence::x509::{Certificate, Document, EcdsaSignature, PublicKey, documents};
+use enarx_evidence::x509::{Certificate, EcdsaSignature, PublicKey};
 use enarx_evidence::{Bundle, nvgpu};
 
 pub(crate) fn report(bytes: &[u8]) {
@@ -84,6 +86,31 @@ pub(crate) fn nitro_claims(bytes: &[u8]) {
     }
 }
 
+pub(crate) fn quote(bytes: &[u8]) {
+    if let Ok(quote) = Quote::parse(bytes) {
+        assert_eq!(quote.encode(), bytes);
+        assert_eq!(bytes.get(..quote.signed_len()), Some(&*quote.encode_signed()));
+    }
+}
+
+pub(crate) fn pck_extension(bytes: &[u8]) {
+    if let Ok(extensions) = PckExtensions::parse(bytes) {
+        assert_eq!(PckExtensions::parse(&extensions.encode()), Ok(extensions));
+    }
+}
+
+pub(crate) fn collateral(bytes: &[u8]) {
+    if let Ok(collateral) = Collateral::parse(bytes) {
+        assert_eq!(Collateral::parse(&collateral.encode()).as_ref(), Ok(&collateral));
+    }
+    if let Ok(info) = TcbInfo::parse(bytes) {
+        assert_eq!(TcbInfo::parse(info.encode().as_bytes()), Ok(info));
+    }
+    if let Ok(identity) = EnclaveIdentity::parse(bytes) {
+        assert_eq!(EnclaveIdentity::parse(identity.encode().as_bytes()), Ok(identity));
+    }
+}
+
 pub(crate) fn endorsement(bytes: &[u8]) {
     for der in documents(bytes, Bundle::MAX_ENDORSEMENTS).into_iter().flatten() {
         match Document::parse(&der) {
@@ -92,6 +119,13 @@ pub(crate) fn endorsement(bytes: &[u8]) {
                 assert_eq!(list.der, &*der);
                 let _ =
                     (list.revoked().count(), list.issuer_common_name(), list.extensions.unknown_critical());
+            }
+            Ok(Document::TcbInfo(info)) => {
+                assert_eq!(TcbInfo::parse(info.content.encode().as_bytes()), Ok(info.content));
+            }
+            Ok(Document::EnclaveIdentity(identity)) => {
+                let again = EnclaveIdentity::parse(identity.content.encode().as_bytes());
+                assert_eq!(again, Ok(identity.content));
             }
             Err(_) => {}
         }
@@ -103,6 +137,9 @@ fn read_certificate(certificate: &Certificate<'_>) {
     let _ = nvgpu::firmware_id(&extensions);
     let _ = (certificate.common_name(), certificate.issuer_common_name());
     let _ = (extensions.basic_constraints(), extensions.key_usage(), extensions.unknown_critical());
+    if let Ok(Some(pck)) = PckExtensions::find(&extensions) {
+        assert_eq!(PckExtensions::parse(&pck.encode()), Ok(pck));
+    }
     let _ = (extensions.extended_key_usage(), EcdsaSignature::<32>::from_der(certificate.signature));
     if let Ok(Some(key)) = KeyExtensions::parse(extensions.iter().map(|found| (found.oid, found.value))) {
         let encoded = key.encode();
