@@ -15,7 +15,7 @@ use crate::provision::{short, verdict};
 use crate::run::{describe, ended, interruptible};
 use crate::state::{KeepRecord, State};
 use crate::stdio::Outputs;
-use crate::trust::Trust;
+use crate::trust::{PolicyFile, Release, Trust};
 use crate::wire::{Link, broken, out_of_turn};
 use crate::write::print;
 
@@ -28,12 +28,11 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
             KeepCommand::Logs { keep, follow } => logs(&state.find(&keep)?, &owner, follow).await,
             KeepCommand::Attest { keep, policy } => {
                 let record = state.find(&keep)?;
-                let trust = match policy {
-                    Some(file) => Trust::load(Some(&file), &state, None)?,
-                    None => {
-                        Trust::parse("the policy it was deployed under", record.policy.clone(), &state, None)?
-                    }
+                let policy = match policy {
+                    Some(file) => PolicyFile::read(Some(&file))?,
+                    None => PolicyFile::parse("the policy it was deployed under", record.policy.clone())?,
                 };
+                let trust = Trust::new(policy, &state, Release::measure(None))?;
                 attest(&record, &owner, &trust, output).await
             }
             KeepCommand::Stop { keep } => stop(&state, &state.find(&keep)?, &owner, output).await,

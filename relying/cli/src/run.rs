@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::provision::{Job, Running};
 use crate::state::{KeepRecord, State};
 use crate::stdio;
-use crate::trust::{self, Trust};
+use crate::trust::{self, PolicyFile, Release, Trust};
 use crate::workload::Workload;
 
 /// `enarx run`
@@ -26,12 +26,15 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
     let mut progress = Progress::new(output);
     let state = State::open()?;
     let workload = Workload::read(&args.workload)?;
+    let policy = PolicyFile::read(args.workload.policy.as_deref())?;
     let (host, config) = host::open(&args.platform, &state, &mut progress)?;
-    // Asking for the platform makes the simulator's keys where there are none yet: what `local` means in a policy.
-    host.platform().await.map_err(|error| host::failed(&error))?;
-    let trust = Trust::load(args.workload.policy.as_deref(), &state, Some(&config.keep_program))?;
+    let release = Release::measure(Some(&config.keep_program));
     let work = async {
-        let keep = host.create().await.map_err(|error| host::failed(&error))?;
+        // Asking for the platform makes the simulator's keys where there are none yet: what `local` means in a policy.
+        let (platform, keep) = tokio::join!(host.platform(), host.create());
+        platform.map_err(|error| host::failed(&error))?;
+        let keep = keep.map_err(|error| host::failed(&error))?;
+        let trust = Trust::new(policy, &state, release)?;
         created(&keep, "this machine", &mut progress);
         let stream = host.control(keep.id).await.map_err(|error| host::failed(&error))?;
         attached(Box::new(stream), workload, &args.workload, &trust, &state, &mut progress).await
@@ -48,7 +51,8 @@ pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<
     let state = State::open()?;
     let address = HostAddress::parse(&args.to)?;
     let workload = Workload::read(&args.workload)?;
-    let trust = Trust::load(args.workload.policy.as_deref(), &state, None)?;
+    let policy = PolicyFile::read(args.workload.policy.as_deref())?;
+    let trust = Trust::new(policy, &state, Release::measure(None))?;
     interruptible(async {
         let keep = connect::create(&address).await?;
         created(&keep, address.as_str(), &mut progress);

@@ -23,31 +23,55 @@ const LOCAL: &str = "local";
 
 /// Everything that evidence is held against.
 pub(crate) struct Trust {
-    policy: Policy,
-    text: String,
+    policy: PolicyFile,
     anchors: TrustAnchors,
     reference_values: Vec<ReferenceValue>,
 }
 
-impl Trust {
+/// A policy and where it stands word for word.
+pub(crate) struct PolicyFile {
+    policy: Policy,
+    text: String,
+}
+
+impl PolicyFile {
     /// Reads a policy from a file; without one, the built-in policy applies, which accepts nothing simulated.
-    pub(crate) fn load(file: Option<&Path>, state: &State, keep_program: Option<&Path>) -> Outcome<Self> {
+    pub(crate) fn read(file: Option<&Path>) -> Outcome<Self> {
         let text = match file {
             Some(file) => input::text(file)?,
             None => policy::template().to_owned(),
         };
         let name = file.map_or_else(|| "the built-in policy".to_owned(), |file| file.display().to_string());
-        Self::parse(&name, text, state, keep_program)
+        Self::parse(&name, text)
     }
 
     /// A policy whose text is at hand.
-    pub(crate) fn parse(
-        name: &str,
-        text: String,
-        state: &State,
-        keep_program: Option<&Path>,
-    ) -> Outcome<Self> {
-        let policy = check(name, &text)?;
+    pub(crate) fn parse(name: &str, text: String) -> Outcome<Self> {
+        Ok(Self { policy: check(name, &text)?, text })
+    }
+}
+
+/// The measurement of a Keep program, which takes some milliseconds and so is taken while other things are done.
+pub(crate) struct Release(Option<std::thread::JoinHandle<Outcome<Vec<ReferenceValue>>>>);
+
+impl Release {
+    /// Starts to measure the Keep program that came with this `enarx`, or the one given.
+    pub(crate) fn measure(keep_program: Option<&Path>) -> Self {
+        let keep_program = keep_program.map(Path::to_owned);
+        let measure = move || release(keep_program.as_deref());
+        Self(std::thread::Builder::new().name("enarx-measure".to_owned()).spawn(measure).ok())
+    }
+
+    /// Waits for it.
+    fn values(self) -> Outcome<Vec<ReferenceValue>> {
+        let measured = self.0.and_then(|measuring| measuring.join().ok());
+        measured.unwrap_or_else(|| Err(Failure::usage("could not measure the Keep program")))
+    }
+}
+
+impl Trust {
+    /// A policy with what its names mean on this machine.
+    pub(crate) fn new(policy: PolicyFile, state: &State, release: Release) -> Outcome<Self> {
         let mut anchors = TrustAnchors::vendors();
         // Nothing is made here: a machine without a simulator has no local root.
         for root in
@@ -55,12 +79,12 @@ impl Trust {
         {
             anchors = anchors.with_simulated(LOCAL, root);
         }
-        Ok(Self { policy, text, anchors, reference_values: release(keep_program)? })
+        Ok(Self { policy, anchors, reference_values: release.values()? })
     }
 
     /// The policy, word for word.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        &self.policy.text
     }
 
     /// Holds evidence against all of this, now.
@@ -70,7 +94,7 @@ impl Trust {
             report_data,
             anchors: &self.anchors,
             reference_values: &self.reference_values,
-            policy: &self.policy,
+            policy: &self.policy.policy,
             now: UnixTime(now()),
         };
         appraise(&request).map_err(Failure::refused)
