@@ -324,6 +324,25 @@ fn keys_that_are_not_quite_keys_are_refused() {
     assert_eq!(EcKey::from_spki(&spki[..spki.len() - 1]), None);
 }
 
+/// RFC 7517, appendix A.1: the key of the first example.
+#[test]
+fn keys_in_json_are_the_same_keys() {
+    let jwk = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"enc","kid":"1"}"#;
+    let key = EcKey::from_jwk(jwk.as_bytes()).unwrap();
+    let x = "30a0424cd21c2944838a2d75c92b37e76ea20d9f00893a3b4eee8a3c0aafec3e";
+    let y = "e04b65e92456d9888b52b379bdfbd51ee869ef1f0fc65b6659695b6cce081723";
+    assert_eq!(hex::encode(key.point()), format!("04{x}{y}"));
+    let refused = |json: &str| EcKey::from_jwk(json.as_bytes()).unwrap_err().field;
+    assert_eq!(refused(&jwk.replace("\"EC\"", "\"OKP\"")), "kty");
+    assert_eq!(refused(&jwk.replace("P-256", "P-521")), "crv");
+    assert_eq!(refused(&jwk.replace("P-256", "P-384")), "x");
+    assert_eq!(refused(&jwk.replace("MKBC", "")), "x");
+    assert_eq!(refused(&jwk.replace("FyM\"", "FyM=\"")), "y");
+    assert_eq!(refused(&jwk.replace("\"use\":\"enc\"", "\"crv\":\"P-384\"")), "JSON");
+    assert_eq!(refused(&" ".repeat(5000)), "JSON");
+}
+
 #[test]
 fn the_life_of_a_platform_is_told_by_the_high_byte() {
     let state = |value| Lifecycle(value).state();
@@ -359,11 +378,11 @@ fn nothing_absent_and_empty_are_three_things() {
     let refused = |claims: Claims| {
         Claims::parse(&claims.encode()).map(|_| ()).map_err(|error| (error.field, error.fault)).unwrap_err()
     };
-    let largest = Claims { nonce: Field::Bytes(vec![0; 512]), ..claims(Field::Bytes(vec![0; 512])) };
+    let largest = Claims { nonce: Field::Bytes(vec![0; 1024]), ..claims(Field::Bytes(vec![0; 1024])) };
     assert!(Claims::parse(&largest.encode()).is_ok());
-    assert_eq!(refused(claims(Field::Bytes(vec![0; 513]))), ("user_data", Fault::TooLarge { limit: 512 }));
-    let nonce = Claims { nonce: Field::Bytes(vec![0; 513]), ..claims(Field::Null) };
-    assert_eq!(refused(nonce), ("nonce", Fault::TooLarge { limit: 512 }));
+    assert_eq!(refused(claims(Field::Bytes(vec![0; 1025]))), ("user_data", Fault::TooLarge { limit: 1024 }));
+    let nonce = Claims { nonce: Field::Bytes(vec![0; 1025]), ..claims(Field::Null) };
+    assert_eq!(refused(nonce), ("nonce", Fault::TooLarge { limit: 1024 }));
     let key = Claims { public_key: Field::Bytes(vec![]), ..claims(Field::Null) };
     assert_eq!(refused(key), ("public_key", Fault::Malformed));
     let key = Claims { public_key: Field::Bytes(vec![0; 1025]), ..claims(Field::Null) };

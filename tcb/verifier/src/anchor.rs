@@ -19,11 +19,19 @@ const AMD_ROOTS: [(Generation, &str); 3] = [
     (Generation::Turin, "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"),
 ];
 
+/// SHA-256 of the `SubjectPublicKeyInfo` of the root of AWS's Nitro attestation keys, G1.
+///
+/// The key is that of `https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip`, whose SHA-256 AWS
+/// publishes (*Nitro Enclaves Attestation Process*, section 2.1).
+const AWS_NITRO_ROOT: &str = "f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78a82743874fd225";
+
 /// A root key that a chain ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Root {
     /// AMD's, of one generation of processors.
     Amd(Generation),
+    /// That of AWS's Nitro system.
+    AwsNitro,
     /// One that the relying party vouches for itself, for hardware whose maker publishes no root: the key of an Arm
     /// CCA platform, of a TPM, or of who certifies such keys.
     Endorsed {
@@ -45,6 +53,7 @@ impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Amd(generation) => write!(f, "AMD's root of {generation}"),
+            Self::AwsNitro => f.write_str("AWS's root of Nitro Enclaves"),
             Self::Endorsed { name, .. } => write!(f, "the root `{name}` that you endorsed"),
             Self::Simulated { name, .. } => write!(f, "the simulated root `{name}`"),
         }
@@ -61,10 +70,15 @@ pub struct TrustAnchors {
 impl TrustAnchors {
     /// The vendors' roots, built in.
     pub fn vendors() -> Self {
-        let pinned = |(generation, digest): (Generation, &str)| {
-            <[u8; 32]>::from_hex(digest).ok().map(|digest| (digest, Root::Amd(generation)))
-        };
-        Self { roots: AMD_ROOTS.into_iter().filter_map(pinned).collect() }
+        let amd = AMD_ROOTS.map(|(generation, digest)| (digest, Root::Amd(generation)));
+        let pinned = |(digest, root)| <[u8; 32]>::from_hex(digest).ok().map(|digest| (digest, root));
+        let all = amd.into_iter().chain([(AWS_NITRO_ROOT, Root::AwsNitro)]);
+        Self { roots: all.filter_map(pinned).collect() }
+    }
+
+    /// No root, not even a vendor's.
+    pub fn none() -> Self {
+        Self { roots: Vec::new() }
     }
 
     /// Adds the root of a simulated platform under a name that policies can use. A vendor's root stays the
@@ -95,8 +109,9 @@ mod tests {
     #[test]
     fn every_pinned_key_is_there() {
         let anchors = TrustAnchors::vendors();
-        let generations = anchors.roots.iter().map(|(_, root)| root.clone()).collect::<Vec<_>>();
-        assert_eq!(generations, Generation::ALL.map(Root::Amd));
+        let roots = anchors.roots.iter().map(|(_, root)| root.clone()).collect::<Vec<_>>();
+        let amd = Generation::ALL.map(Root::Amd);
+        assert_eq!(roots, amd.into_iter().chain([Root::AwsNitro]).collect::<Vec<_>>());
     }
 
     #[test]

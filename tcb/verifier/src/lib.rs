@@ -21,10 +21,13 @@ extern crate alloc;
 
 mod anchor;
 mod appraisal;
+mod cca;
 mod chain;
 mod claims;
+mod cose;
 pub mod crypto;
 mod endorsements;
+mod nitro;
 pub mod policy;
 mod refusal;
 mod result;
@@ -37,7 +40,7 @@ use alloc::vec::Vec;
 use enarx_evidence::Bundle;
 
 pub use anchor::{Root, TrustAnchors};
-pub use claims::{Claims, Register, SnpClaims};
+pub use claims::{CcaClaims, Claims, NitroClaims, Register, SnpClaims};
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, Refusal, Refusals};
 pub use result::{AttestationResult, Verified};

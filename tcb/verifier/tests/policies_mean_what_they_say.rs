@@ -208,6 +208,9 @@ fn every_difference_in_meaning_changes_the_digest() {
         ("smt = \"accept\"", "smt = \"refuse\""),
         ("crl = \"required\"", "crl = \"absent-accepted\""),
         ("accept = false", "accept = true\nroots = [\"local\"]"),
+        ("[simulated]", "[cca]\nsoftware = [\"rmm\"]\n[simulated]"),
+        ("[simulated]", "[cca]\nsoftware = [\"rmm\", \"bl2\"]\n[simulated]"),
+        ("[simulated]", "[keep.registers]\nrem0 = [\"rmm\"]\n[simulated]"),
         ("[simulated]", "[[deny]]\nid = \"x\"\nvendor = \"amd\"\nproducts = [\"turin\"]\n[simulated]"),
     ];
     let mut digests = BTreeSet::from([Policy::parse(&base).unwrap().digest()]);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `COSE_Key` of kind EC2 (RFC 9052, section 7; RFC 9053, section 7.1.1).
+//! `COSE_Key` of kind EC2 (RFC 9052, section 7; RFC 9053, section 7.1.1), and the same keys as others write them.
 
+use alloc::vec;
 use alloc::vec::Vec;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use serde::Deserialize;
 
 use super::written;
 use crate::cbor::{Label, Reader};
@@ -21,6 +25,8 @@ const P384: u64 = 2;
 
 /// Limit of the number of parameters of a key; four are needed.
 const MAX_PARAMETERS: usize = 16;
+/// Limit of a JSON Web Key in bytes; the four members that are needed have below 200.
+const MAX_JWK: usize = 4096;
 /// The first byte of an uncompressed point (SEC 1, section 2.3.3).
 const UNCOMPRESSED: u8 = 0x04;
 
@@ -106,6 +112,30 @@ impl EcKey {
         Self::from_point(point).filter(|key| key.spki() == der)
     }
 
+    /// Reads a JSON Web Key of kind EC (RFC 7517; RFC 7518, section 6.2.1), which is the same key in JSON. Members
+    /// other than curve and point are not looked at.
+    pub fn from_jwk(json: &[u8]) -> Result<Self, ParseError> {
+        let error = |field, fault| ParseError { format: "JSON Web Key", field, offset: 0, fault };
+        if json.len() > MAX_JWK {
+            return Err(error("JSON", Fault::TooLarge { limit: MAX_JWK }));
+        }
+        let key = serde_json::from_slice::<Jwk<'_>>(json).map_err(|_| error("JSON", Fault::Malformed))?;
+        if key.kty != "EC" {
+            return Err(error("kty", Fault::Malformed));
+        }
+        let len = match key.crv {
+            "P-256" => 32,
+            "P-384" => 48,
+            _ => return Err(error("crv", Fault::Malformed)),
+        };
+        let mut point = vec![UNCOMPRESSED];
+        for (field, text) in [("x", key.x), ("y", key.y)] {
+            let number = Base64UrlUnpadded::decode_vec(text).ok().filter(|number| number.len() == len);
+            point.extend(number.ok_or_else(|| error(field, Fault::Malformed))?);
+        }
+        Self::from_point(&point).ok_or_else(|| error("x", Fault::Malformed))
+    }
+
     /// The uncompressed point: 04h, x, y.
     pub fn point(&self) -> &[u8] {
         match self {
@@ -126,6 +156,15 @@ impl EcKey {
         let both = self.point().get(1..).unwrap_or_default();
         both.split_at_checked(both.len() / 2).unwrap_or_default()
     }
+}
+
+/// The members that are needed.
+#[derive(Deserialize)]
+struct Jwk<'a> {
+    kty: &'a str,
+    crv: &'a str,
+    x: &'a str,
+    y: &'a str,
 }
 
 fn known(reader: &mut Reader<'_>, field: &'static str, known: &[u64]) -> Result<u64, ParseError> {

@@ -95,10 +95,10 @@ impl Claims {
     pub const MAX_CABUNDLE: usize = 8;
     /// Limit of `public_key` in bytes.
     pub const MAX_PUBLIC_KEY: usize = 1024;
-    /// Limit of `user_data` in bytes.
-    pub const MAX_USER_DATA: usize = 512;
-    /// Limit of `nonce` in bytes.
-    pub const MAX_NONCE: usize = 512;
+    /// Limit of `user_data` in bytes: that of section 2.2, to which genuine documents go. Section 3.2.2 says 512.
+    pub const MAX_USER_DATA: usize = 1024;
+    /// Limit of `nonce` in bytes, likewise.
+    pub const MAX_NONCE: usize = 1024;
     /// Limit of `module_id` in bytes. AWS states none; genuine ones have 39.
     pub const MAX_MODULE_ID: usize = 256;
 

@@ -47,6 +47,9 @@ pub(crate) fn cose_key(bytes: &[u8]) {
         assert_eq!(EcKey::parse(&key.encode()), Ok(key));
         assert_eq!(EcKey::from_spki(&key.spki()), Some(key));
     }
+    if let Ok(key) = EcKey::from_jwk(bytes) {
+        assert_eq!(EcKey::parse(&key.encode()), Ok(key));
+    }
     if let Some(key) = EcKey::from_spki(bytes) {
         assert_eq!(key.spki(), bytes);
     }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::policy::{Measurement, Policy};
 use crate::refusal::{Findings, Subject};
-use crate::{Claims, Code, ReferenceValue};
+use crate::{Claims, Code, ReferenceValue, Register};
 
 /// Checks what was launched, and everything that was started after it; by which entry of the policy the
 /// measurement of the launch is accepted.
@@ -24,7 +24,9 @@ pub(super) fn check(
     let found = hex::encode(claims.measurement());
     let code = Code::MeasurementNotAccepted;
     findings.check(Subject::Measurement, code, accepted, launched.expected, found);
-    for register in claims.registers() {
+    let is_named = |register: &Register<'_>| policy.register(&register.name).is_some();
+    let named = claims.optional_registers().into_iter().filter(is_named);
+    for register in claims.registers().into_iter().chain(named) {
         let none = BTreeSet::new();
         let accepted = policy.register(&register.name).unwrap_or(&none);
         let zero = register.value.iter().all(|byte| *byte == 0);

@@ -6,7 +6,9 @@
 //! that has to change. That can only add refusals: a result is made in one place, at the end of [`appraise`],
 //! from an account in which nothing refused.
 
+mod cca;
 mod measurement;
+mod nitro;
 mod rules;
 mod snp;
 
@@ -35,6 +37,8 @@ pub(crate) fn examine(
 ) -> Option<Examined> {
     match verification.bundle.evidence.format {
         Format::SevSnp => crate::snp::examine(verification, crypto, findings),
+        Format::Cca => crate::cca::examine(verification, crypto, findings),
+        Format::Nitro => crate::nitro::examine(verification, crypto, findings),
         other => {
             let expected = "evidence of a kind that is known here";
             findings.refuse(Subject::Evidence, Code::EvidenceFormatUnsupported, expected, other);
@@ -59,6 +63,8 @@ pub(crate) fn appraise(
         let ruling = rules::check(claims, policy, &mut findings);
         match claims {
             Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, &mut findings),
+            Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, &mut findings),
+            Claims::Nitro(claims) => nitro::check(claims, policy, &mut findings),
         }
         let name = measurement::check(claims, reference_values, policy, &mut findings);
         accepted = (ruling.allowed_by, name);

@@ -33,7 +33,6 @@ pub(crate) struct Profile {
 
 /// Whose revocation lists are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(dead_code, reason = "SEV-SNP needs one of them")]
 pub(crate) enum Revocable {
     /// Of authorities below the root only.
     Authorities,

@@ -2,6 +2,8 @@
 
 //! What evidence says, once its format is understood: the input of a policy, and the substance of a result.
 
+mod cca;
+mod nitro;
 mod snp;
 
 use alloc::boxed::Box;
@@ -12,9 +14,11 @@ use core::fmt::Display;
 use enarx_evidence::snp::Product as SnpProduct;
 use serde::{Serialize, Serializer};
 
+pub use cca::CcaClaims;
+pub use nitro::NitroClaims;
 pub use snp::SnpClaims;
 
-use crate::policy::{Product, Tee, Vendor};
+use crate::policy::{Product, Tee, Vendor, Vocabulary as _};
 
 /// What evidence says about a platform and what runs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +27,10 @@ use crate::policy::{Product, Tee, Vendor};
 pub enum Claims {
     /// Of an AMD SEV-SNP report and the certificate of its key.
     SevSnp(Box<SnpClaims>),
+    /// Of an Arm CCA attestation token.
+    Cca(Box<CcaClaims>),
+    /// Of an attestation document of AWS Nitro Enclaves.
+    Nitro(Box<NitroClaims>),
 }
 
 /// A measurement beside that of the launch, which firmware or the guest itself extends as it starts more code.
@@ -39,6 +47,8 @@ impl Claims {
     pub fn tee(&self) -> Tee {
         match self {
             Self::SevSnp(_) => Tee::SevSnp,
+            Self::Cca(_) => Tee::Cca,
+            Self::Nitro(_) => Tee::Nitro,
         }
     }
 
@@ -46,6 +56,8 @@ impl Claims {
     pub fn vendor(&self) -> Vendor {
         match self {
             Self::SevSnp(_) => Vendor::Amd,
+            Self::Cca(_) => Vendor::Arm,
+            Self::Nitro(_) => Vendor::Aws,
         }
     }
 
@@ -53,6 +65,8 @@ impl Claims {
     pub fn product_name(&self) -> &'static str {
         match self {
             Self::SevSnp(claims) => claims.product_name(),
+            Self::Cca(_) => Product::CcaPlatform.name(),
+            Self::Nitro(_) => Product::NitroSystem.name(),
         }
     }
 
@@ -66,6 +80,8 @@ impl Claims {
                     None => SnpProduct::ALL.into_iter().filter(of_generation).map(Product::from).collect(),
                 }
             }
+            Self::Cca(_) => Vec::from([Product::CcaPlatform]),
+            Self::Nitro(_) => Vec::from([Product::NitroSystem]),
         }
     }
 
@@ -73,6 +89,8 @@ impl Claims {
     pub fn measurement(&self) -> &[u8] {
         match self {
             Self::SevSnp(claims) => &claims.report.measurement,
+            Self::Cca(claims) => claims.realm.initial.as_bytes(),
+            Self::Nitro(claims) => claims.measurement(),
         }
     }
 
@@ -81,6 +99,17 @@ impl Claims {
     pub fn registers(&self) -> Vec<Register<'_>> {
         match self {
             Self::SevSnp(_) => Vec::new(),
+            Self::Cca(claims) => claims.registers(),
+            Self::Nitro(claims) => claims.registers(),
+        }
+    }
+
+    /// Further measurements, which say nothing about code beyond what was launched. They are compared only where the
+    /// policy names their values; one that the evidence does not have is empty.
+    pub fn optional_registers(&self) -> Vec<Register<'_>> {
+        match self {
+            Self::SevSnp(_) | Self::Cca(_) => Vec::new(),
+            Self::Nitro(claims) => claims.optional_registers(),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! 64 bits, big-endian, followed by the fields of each item. Words and texts are UTF-8, numbers below
 //! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
 //! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
-//! difference, everything else does. Only what the language gained after its first form (`registers`) is left out
+//! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`) is left out
 //! where it says its default, so that a policy keeps its digest when the language grows.
 
 use alloc::collections::BTreeSet;
@@ -66,6 +66,9 @@ fn encode(policy: &Policy, fields: &mut Fields) {
     }
     fields.word("vlek", policy.guest.vlek);
     fields.word("smt", policy.guest.smt);
+    if !policy.platform_software.is_empty() {
+        fields.measurements("cca software", &policy.platform_software);
+    }
     fields.word("crl", policy.crl);
 }
 

@@ -45,6 +45,9 @@
 //! vlek = "refuse"
 //! smt = "accept"
 //!
+//! [cca]                                  # absent: no firmware of an Arm CCA platform is acceptable
+//! software = ["rmm-1.2", "sha256:..."]   # measurements that components of platforms may have
+//!
 //! [collateral]
 //! crl = "required"                       # or "absent-accepted"
 //! ```
@@ -83,6 +86,7 @@ pub struct Policy {
     deny: BTreeMap<String, DenyRule>,
     minimum_tcb: BTreeMap<Product, TcbVersion>,
     guest: Guest,
+    platform_software: BTreeSet<Measurement>,
     crl: Crl,
 }
 
@@ -107,6 +111,7 @@ impl Policy {
             deny: BTreeMap::new(),
             minimum_tcb: BTreeMap::new(),
             guest: Guest::default(),
+            platform_software: BTreeSet::new(),
             crl: Crl::Required,
         }
     }
@@ -162,6 +167,12 @@ impl Policy {
     /// What is asked of the guest.
     pub fn guest(&self) -> &Guest {
         &self.guest
+    }
+
+    /// The measurements that components of an Arm CCA platform may have, unless a rule says that its products need no
+    /// minimum TCB; empty accepts none.
+    pub fn platform_software(&self) -> &BTreeSet<Measurement> {
+        &self.platform_software
     }
 
     /// What is asked of certificate revocation lists.

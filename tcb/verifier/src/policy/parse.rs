@@ -25,7 +25,7 @@ use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
 const MAX_VMPL: u8 = 3;
 
 const ROOT_KEYS: &[&str] =
-    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "collateral"];
+    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "cca", "collateral"];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     if text.len() > MAX_POLICY_BYTES {
@@ -52,6 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         deny: deny.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
         minimum_tcb,
         guest: guest(&root)?,
+        platform_software: platform_software(&root)?,
         crl: crl(&root)?,
     })
 }
@@ -244,6 +245,12 @@ fn guest(root: &Table<'_>) -> Result<Guest, PolicyError> {
         vlek: switch("vlek", safe.vlek)?,
         smt: switch("smt", safe.smt)?,
     })
+}
+
+fn platform_software(root: &Table<'_>) -> Result<BTreeSet<Measurement>, PolicyError> {
+    let Some(table) = root.section("cca", &["software"])? else { return Ok(BTreeSet::new()) };
+    let texts = table.texts("software")?.ok_or_else(|| table.missing("software"))?;
+    distinct(&table, &texts, |text| measurement(&table, text))
 }
 
 fn crl(root: &Table<'_>) -> Result<Crl, PolicyError> {

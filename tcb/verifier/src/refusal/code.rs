@@ -110,6 +110,26 @@ codes! {
     /// The evidence is not bound to this session.
     ReportDataMismatch = "report-data-mismatch",
         hint: "the evidence was made for another session or by another Keep: do not trust this host";
+    /// The evidence follows a profile that is not known here.
+    ProfileUnsupported = "profile-unsupported",
+        hint: "update `enarx`, or ask the host for evidence of a profile that it supports";
+    /// Neither the key of the platform nor a certificate of it is among the endorsements.
+    PlatformKeyMissing = "platform-key-missing",
+        hint: "the host should send the attestation key of its platform, as a `COSE_Key`, or a certificate of it";
+    /// The platform token was not signed by the platform's key.
+    PlatformSignatureInvalid = "platform-signature-invalid",
+        hint: "the evidence was forged or damaged, or is of another platform: do not trust this host";
+    /// The realm token was not signed by the realm's attestation key.
+    RealmSignatureInvalid = "realm-signature-invalid",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// The platform vouches for another attestation key than that of the realm.
+    RealmKeyMismatch = "realm-key-mismatch",
+        hint: "the host put tokens of different machines together: do not trust this host";
+    /// The evidence says that it was made when its key was not valid.
+    TimestampOutsideValidity = "timestamp-outside-validity",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// The evidence says that it was made in the future.
+    TimestampInFuture = "timestamp-in-future", hint: "check the clock of this machine";
     /// No rule of the policy allows this platform.
     PlatformNotAllowed = "platform-not-allowed", hint: "add an `[[allow]]` rule if you trust this product";
     /// A rule of the policy denies this platform.
@@ -139,6 +159,13 @@ codes! {
     SmtAllowed = "smt-allowed",
         hint: "the host must launch Keeps without SMT; a policy can accept it by `[guest]`, `smt = \
                \"accept\"`";
+    /// The platform's root of trust is not closed, so that others can use its keys.
+    LifecycleNotSecured = "lifecycle-not-secured",
+        hint: "use another host: this one is still being built, or was opened for repair";
+    /// The platform runs firmware that the policy does not accept.
+    PlatformSoftwareNotAccepted = "platform-software-not-accepted",
+        hint: "add the measurement to `[cca]`, `software`, if you know what it is; a rule can accept any by \
+               `minimum_tcb = \"not-checked\"`";
     /// The policy does not accept the Keep's measurement.
     MeasurementNotAccepted = "measurement-not-accepted",
         hint: "the host runs another Keep than you expect; add its measurement to `[keep]`, \

@@ -87,6 +87,40 @@ subjects! {
         why: "code on the other thread of a core can observe the Keep";
     Measurement = "measurement", "56860, section 7.3",
         why: "it says which code the Keep started with";
+    CoseAlgorithm = "signature algorithm", "RFC 9053, section 2",
+        why: "the algorithm decides what the signature proves";
+    NitroDocument = "evidence", "AWS Nitro, section 3.2.2",
+        why: "bytes that are not what they claim to be can mean anything";
+    NitroKey = "usage of the signing key", "AWS Nitro, section 3.2.3.3",
+        why: "the key of an authority is not that of an enclave";
+    NitroSignature = "document signature", "AWS Nitro, section 3.1",
+        why: "it proves that the hypervisor made the document";
+    NitroTimestamp = "time of the document", "AWS Nitro, section 2.2",
+        why: "the key speaks for the enclave only while it is valid";
+    NitroUserData = "report data", "AWS Nitro, section 2.2.2",
+        why: "it proves that the document was made for this session and no other";
+    NitroDebug = "debugging", "AWS Nitro user guide, `run-enclave`",
+        why: "the instance beside an enclave in debug mode reads its console, and nothing of its image is measured";
+    CcaToken = "evidence", "RMM, section A7.2",
+        why: "bytes that are not what they claim to be can mean anything";
+    CcaProfile = "profile", "RFC 9711, section 6",
+        why: "claims of an unknown profile can mean anything";
+    CcaPlatformKey = "platform key", "CCA token, section 4.1",
+        why: "Arm has no root, so you say whose platforms you trust";
+    CcaPlatformSignature = "signature of the platform token", "CCA token, section 4.1",
+        why: "it proves that the platform made the token";
+    CcaRealmSignature = "signature of the realm token", "CCA token, section 4.2",
+        why: "it proves that the realm manager made the token";
+    CcaRealmKey = "attestation key of the realm", "RMM, section A7.2",
+        why: "the platform vouches for the realm manager by naming its key";
+    CcaChallenge = "report data", "RMM, section A7.2",
+        why: "it proves that the token was made for this session and no other";
+    CcaLifecycle = "life of the platform", "RMM, section A7.2",
+        why: "a root of trust that is open can be made to sign anything";
+    CcaDebug = "debugging", "RMM, section A7.2",
+        why: "whoever debugs the platform may see more than it should";
+    CcaSoftware = "platform software", "RMM, section A7.2",
+        why: "the firmware below a realm can read its memory";
     Register = "measurement register", "RFC 9334, section 7",
         why: "code that is started after the launch is measured into it";
 }

@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use base64ct::{Base64, Encoding as _};
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use enarx_verifier::UnixTime;
 use toml::{Table, Value};
@@ -52,8 +53,13 @@ impl Vectors {
     }
 
     pub(crate) fn snp_cases(&self) -> impl Iterator<Item = Case> {
+        self.cases("snp")
+    }
+
+    /// The cases of one kind of TEE, by its name in the manifest.
+    pub(crate) fn cases(&self, tee: &str) -> impl Iterator<Item = Case> {
         let tables = self.manifest["case"].as_array().unwrap().iter().filter_map(Value::as_table);
-        tables.filter(|table| table["tee"].as_str() == Some("snp")).map(|table| self.read_case(table))
+        tables.filter(move |table| table["tee"].as_str() == Some(tee)).map(|table| self.read_case(table))
     }
 
     pub(crate) fn case(&self, name: &str) -> Case {
@@ -70,6 +76,15 @@ impl Vectors {
 impl Case {
     pub(crate) fn name(&self) -> &str {
         self.text("name")
+    }
+
+    pub(crate) fn tee(&self) -> &str {
+        self.text("tee")
+    }
+
+    /// Whether the manifest names this file among the certificates of the case.
+    pub(crate) fn names_root(&self, file: &str) -> bool {
+        self.table["certs"].as_array().unwrap().iter().any(|path| path.as_str() == Some(file))
     }
 
     pub(crate) fn product(&self) -> &str {
@@ -122,6 +137,7 @@ impl Case {
         match self.text("format") {
             "raw" => bytes,
             "hex" => hex::decode(bytes.trim_ascii()).unwrap(),
+            "base64" => Base64::decode_vec(std::str::from_utf8(bytes.trim_ascii()).unwrap()).unwrap(),
             other => panic!("`{other}` is not an encoding"),
         }
     }
@@ -142,9 +158,23 @@ impl Case {
 
     pub(crate) fn bundle_of(&self, items: Vec<Vec<u8>>) -> Bundle {
         Bundle {
-            evidence: Evidence { format: Format::SevSnp, bytes: self.evidence() },
+            evidence: Evidence { format: self.format(), bytes: self.evidence() },
             endorsements: Endorsements { items },
         }
+    }
+
+    fn format(&self) -> Format {
+        match self.text("tee") {
+            "snp" => Format::SevSnp,
+            "cca" => Format::Cca,
+            "nitro" => Format::Nitro,
+            other => panic!("`{other}` is not a TEE"),
+        }
+    }
+
+    /// Bytes in hexadecimal digits, if the manifest has them.
+    pub(crate) fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        self.table.get(key).map(|digits| hex::decode(digits.as_str().unwrap()).unwrap())
     }
 
     fn files(&self, key: &str) -> Vec<Vec<u8>> {
