@@ -3,7 +3,8 @@
 //! A simulated vendor of trusted execution environments.
 //!
 //! It gives out what AMD's hardware and key server give out for SEV-SNP: attestation reports, certificates of
-//! the keys that sign them, revocation lists, in the real formats and under a root of its own. So the whole path
+//! the keys that sign them, revocation lists, in the real formats and under a root of its own; and likewise
+//! attestation documents of AWS Nitro Enclaves and tokens of Arm CCA. So the whole path
 //! from evidence to release of a secret runs where there is no such hardware, and a policy can be rehearsed
 //! against platforms that one does not have. What it says about a platform is whatever it is told to say: it
 //! protects nothing, its roots are built into nothing, and its names say that it is simulated.
@@ -18,8 +19,10 @@
 //! # Ok(()) }
 //! ```
 
+mod cca;
 mod error;
 mod keys;
+mod nitro;
 mod pki;
 mod platform;
 mod report;
@@ -34,7 +37,10 @@ use enarx_evidence::snp::{Generation, Report};
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use sha2::{Digest, Sha256};
 
+pub use cca::{KeyForm, SimulatedRealm};
 pub use error::SimulatorError;
+pub use keys::Curve;
+pub use nitro::SimulatedEnclave;
 pub use platform::{PlatformError, SimulatedPlatform};
 
 use pki::{Authority, Leaf, LeafId, Role};

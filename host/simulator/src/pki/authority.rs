@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use const_oid::AssociatedOid;
-use der::asn1::{Ia5String, OctetString, Uint};
-use der::{Decode as _, Encode};
+use der::asn1::{Ia5String, Uint};
+use der::{Decode as _, Encode as _};
 use enarx_evidence::snp::Generation;
 use x509_cert::crl::{CertificateList, TbsCertList};
 use x509_cert::ext::Extension;
@@ -19,7 +18,7 @@ use x509_cert::ext::pkix::{
 use x509_cert::name::Name;
 use x509_cert::{Certificate, Version};
 
-use super::x509;
+use super::x509::{self, extension};
 use crate::SimulatorError;
 use crate::keys::AuthorityKey;
 use crate::store::{Entry, Store};
@@ -169,12 +168,13 @@ fn make(
         issuer: issuer.map_or(&subject, Authority::name).clone(),
         subject,
         spki,
-        valid_for: VALIDITY,
+        validity: x509::validity(VALIDITY)?,
         extensions,
     };
+    let algorithm = x509::rsa_pss_sha384(x509::Trailer::Explicit)?;
     match issuer {
-        None => x509::certificate(content, x509::Trailer::Explicit, key),
-        Some(issuer) => x509::certificate(content, x509::Trailer::Explicit, &issuer.key()?),
+        None => x509::certificate(content, algorithm, key),
+        Some(issuer) => x509::certificate(content, algorithm, &issuer.key()?),
     }
 }
 
@@ -215,10 +215,6 @@ fn make_revocation_list(root: &Authority) -> Result<Vec<u8>, SimulatorError> {
         ]),
     };
     x509::sign(&content, algorithm, &root.key()?)
-}
-
-fn extension<T: AssociatedOid + Encode>(critical: bool, value: &T) -> Result<Extension, SimulatorError> {
-    Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
 fn authority_key_id(issuer: &Authority) -> Result<Extension, SimulatorError> {

@@ -101,10 +101,10 @@ impl LeafId {
             issuer: issuer.name().clone(),
             subject: x509::name(&format!("Simulated SEV {}", self.kind().to_uppercase()))?,
             spki: key.spki()?,
-            valid_for: if self.is_vcek() { VCEK_VALIDITY } else { VLEK_VALIDITY },
+            validity: x509::validity(if self.is_vcek() { VCEK_VALIDITY } else { VLEK_VALIDITY })?,
             extensions: extensions.collect::<Result<_, SimulatorError>>()?,
         };
-        x509::certificate(content, x509::Trailer::Default, &issuer.key()?)
+        x509::certificate(content, x509::rsa_pss_sha384(x509::Trailer::Default)?, &issuer.key()?)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
-use const_oid::ObjectIdentifier;
+use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::asn1::{Any, BitString, OctetString};
 use der::{DateTime, Decode as _, Encode, Sequence, Tag};
 use sha2::{Digest as _, Sha256};
@@ -17,8 +17,10 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
 use crate::SimulatorError;
-use crate::keys::{self, AuthorityKey};
+use crate::keys::{self, Curve, Signer};
 
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 
 /// Clocks of host and tenant differ a little, so that validity begins before now.
@@ -30,7 +32,7 @@ pub(super) struct Content {
     pub(super) issuer: Name,
     pub(super) subject: Name,
     pub(super) spki: Vec<u8>,
-    pub(super) valid_for: Duration,
+    pub(super) validity: Validity,
     pub(super) extensions: Vec<Extension>,
 }
 
@@ -67,16 +69,15 @@ struct Signed {
 /// A certificate, signed by the key of its issuer.
 pub(super) fn certificate(
     content: Content,
-    trailer: Trailer,
-    key: &AuthorityKey,
+    algorithm: AlgorithmIdentifierOwned,
+    key: &dyn Signer,
 ) -> Result<Vec<u8>, SimulatorError> {
-    let algorithm = rsa_pss_sha384(trailer)?;
     let tbs = TbsCertificate {
         version: Version::V3,
         serial_number: SerialNumber::from(content.serial_number),
         signature: algorithm.clone(),
         issuer: content.issuer,
-        validity: validity(content.valid_for)?,
+        validity: content.validity,
         subject: content.subject,
         subject_public_key_info: SubjectPublicKeyInfoOwned::from_der(&content.spki)?,
         extensions: content.extensions,
@@ -88,7 +89,7 @@ pub(super) fn certificate(
 pub(super) fn sign(
     content: &impl Encode,
     algorithm: AlgorithmIdentifierOwned,
-    key: &AuthorityKey,
+    key: &dyn Signer,
 ) -> Result<Vec<u8>, SimulatorError> {
     let content = content.to_der()?;
     let signature = BitString::from_bytes(&key.sign(&content)?)?;
@@ -132,8 +133,28 @@ pub(super) fn key_id(spki: &[u8]) -> Result<OctetString, SimulatorError> {
     Ok(OctetString::new(id)?)
 }
 
+/// How the keys on elliptic curves of the simulator sign (RFC 5758, section 3.2).
+pub(super) fn ecdsa(curve: Curve) -> AlgorithmIdentifierOwned {
+    let oid = match curve {
+        Curve::P256 => ECDSA_SHA256,
+        Curve::P384 => ECDSA_SHA384,
+    };
+    AlgorithmIdentifierOwned { oid, parameters: None }
+}
+
+pub(super) fn extension<T: AssociatedOid + Encode>(
+    critical: bool,
+    value: &T,
+) -> Result<Extension, SimulatorError> {
+    Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
+}
+
 pub(super) fn validity(valid_for: Duration) -> Result<Validity, SimulatorError> {
-    let begin = now().saturating_sub(BACKDATED);
+    between(now().saturating_sub(BACKDATED), valid_for)
+}
+
+/// Valid for a time from a moment on, in seconds since 1970.
+pub(super) fn between(begin: Duration, valid_for: Duration) -> Result<Validity, SimulatorError> {
     Ok(Validity::new(time(begin)?, time(begin + valid_for)?))
 }
 
@@ -146,6 +167,6 @@ fn time(since_1970: Duration) -> Result<Time, SimulatorError> {
     Ok(Time::from(DateTime::from_unix_duration(since_1970)?))
 }
 
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
