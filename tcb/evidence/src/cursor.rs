@@ -80,20 +80,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// As many bytes as a length before them said. They are borrowed, so no length costs memory.
-    pub(crate) fn bytes(&mut self, field: &'static str, len: usize) -> Result<&'a [u8], ParseError> {
-        let truncated = self.error(field, self.offset, Fault::Truncated);
-        let rest = self.bytes.get(self.offset..).ok_or_else(|| truncated.clone())?;
-        let taken = rest.get(..len).ok_or(truncated)?;
-        self.offset = self.offset.saturating_add(len);
-        Ok(taken)
-    }
-
     /// As many bytes as the 32-bit length before them says.
     pub(crate) fn sized(&mut self, field: &'static str) -> Result<&'a [u8], ParseError> {
         let len = self.u32(field)?;
         // What does not fit into the address space is not there either.
-        self.bytes(field, usize::try_from(len).unwrap_or(usize::MAX))
+        self.take(field, usize::try_from(len).unwrap_or(usize::MAX))
     }
 
     /// Everything that is left.

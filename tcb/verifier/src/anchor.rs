@@ -19,6 +19,12 @@ const AMD_ROOTS: [(Generation, &str); 3] = [
     (Generation::Turin, "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08"),
 ];
 
+/// SHA-256 of the `SubjectPublicKeyInfo` of Intel's SGX root key, which SGX and TDX share. Two certificates of it
+/// are in use, valid until 2033 and 2049.
+///
+/// The key is that of
+/// `https://certificates.trustedservices.intel.com/Intel_SGX_Provisioning_Certification_RootCA.cer`.
+const INTEL_ROOT: &str = "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e";
 /// SHA-256 of the `SubjectPublicKeyInfo` of the root of AWS's Nitro attestation keys, G1.
 ///
 /// The key is that of `https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip`, whose SHA-256 AWS
@@ -30,6 +36,8 @@ const AWS_NITRO_ROOT: &str = "f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78
 pub enum Root {
     /// AMD's, of one generation of processors.
     Amd(Generation),
+    /// Intel's, of SGX and TDX.
+    Intel,
     /// That of AWS's Nitro system.
     AwsNitro,
     /// One that the relying party vouches for itself, for hardware whose maker publishes no root: the key of an Arm
@@ -53,6 +61,7 @@ impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Amd(generation) => write!(f, "AMD's root of {generation}"),
+            Self::Intel => f.write_str("Intel's root of SGX and TDX"),
             Self::AwsNitro => f.write_str("AWS's root of Nitro Enclaves"),
             Self::Endorsed { name, .. } => write!(f, "the root `{name}` that you endorsed"),
             Self::Simulated { name, .. } => write!(f, "the simulated root `{name}`"),
@@ -72,7 +81,7 @@ impl TrustAnchors {
     pub fn vendors() -> Self {
         let amd = AMD_ROOTS.map(|(generation, digest)| (digest, Root::Amd(generation)));
         let pinned = |(digest, root)| <[u8; 32]>::from_hex(digest).ok().map(|digest| (digest, root));
-        let all = amd.into_iter().chain([(AWS_NITRO_ROOT, Root::AwsNitro)]);
+        let all = amd.into_iter().chain([(INTEL_ROOT, Root::Intel), (AWS_NITRO_ROOT, Root::AwsNitro)]);
         Self { roots: all.filter_map(pinned).collect() }
     }
 
@@ -111,7 +120,7 @@ mod tests {
         let anchors = TrustAnchors::vendors();
         let roots = anchors.roots.iter().map(|(_, root)| root.clone()).collect::<Vec<_>>();
         let amd = Generation::ALL.map(Root::Amd);
-        assert_eq!(roots, amd.into_iter().chain([Root::AwsNitro]).collect::<Vec<_>>());
+        assert_eq!(roots, amd.into_iter().chain([Root::Intel, Root::AwsNitro]).collect::<Vec<_>>());
     }
 
     #[test]

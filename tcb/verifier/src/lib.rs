@@ -26,6 +26,7 @@ mod chain;
 mod claims;
 mod cose;
 pub mod crypto;
+mod dcap;
 mod endorsements;
 mod nitro;
 pub mod policy;
@@ -40,7 +41,7 @@ use alloc::vec::Vec;
 use enarx_evidence::Bundle;
 
 pub use anchor::{Root, TrustAnchors};
-pub use claims::{CcaClaims, Claims, NitroClaims, Register, SnpClaims};
+pub use claims::{CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb, NitroClaims, Register, SnpClaims};
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, Refusal, Refusals};
 pub use result::{AttestationResult, Verified};
@@ -85,6 +86,8 @@ pub struct Verification<'a> {
     pub anchors: &'a TrustAnchors,
     /// What is asked of revocation lists.
     pub crl: policy::Crl,
+    /// What is asked of Intel's TCB info and enclave identities.
+    pub tcb_info: policy::TcbInfo,
     /// When the decision is made.
     pub now: UnixTime,
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use enarx_evidence::snp::{CertTable, Guid, Report};
 use enarx_evidence::{Bundle, Endorsements};
-use enarx_verifier::policy::Crl;
+use enarx_verifier::policy::{Crl, TcbInfo};
 use enarx_verifier::{Claims, Code, TrustAnchors, Verification, verify};
 use vectors::{Case, Expected, Vectors};
 
@@ -41,6 +41,7 @@ fn codes(case: &Case, bundle: &Bundle, crl: Crl) -> Result<Claims, BTreeSet<Code
         report_data: &report_data,
         anchors: &TrustAnchors::vendors(),
         crl,
+        tcb_info: TcbInfo::Required,
         now: case.verify_time(),
     };
     match verify(&verification) {
@@ -202,6 +203,7 @@ fn time_decides() {
             report_data: &report_data,
             anchors: &anchors,
             crl: Crl::AbsentAccepted,
+            tcb_info: TcbInfo::Required,
             now,
         };
         verify(&verification).map(|_| ()).map_err(|refusals| refusals.codes().collect::<Vec<_>>())

@@ -12,7 +12,7 @@ mod vectors;
 
 use enarx_evidence::cose::EcKey;
 use enarx_evidence::x509::{Document, documents};
-use enarx_verifier::policy::Crl;
+use enarx_verifier::policy::{Crl, TcbInfo};
 use enarx_verifier::{Claims, Code, TrustAnchors, UnixTime, Verification, verify};
 use sha2::{Digest as _, Sha256};
 use vectors::{Case, Expected, Vectors, earlier, later};
@@ -39,6 +39,7 @@ fn codes(case: &Case, anchors: &TrustAnchors, now: UnixTime) -> Result<Claims, V
         report_data: &report_data.unwrap_or([0; 64]),
         anchors,
         crl: Crl::Required,
+        tcb_info: TcbInfo::Required,
         now,
     };
     let refusals = match verify(&verification) {

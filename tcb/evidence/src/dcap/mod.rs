@@ -20,6 +20,7 @@
 mod attributes;
 mod collateral;
 mod enclave_identity;
+mod family;
 mod json;
 mod pck;
 mod quote;
@@ -32,6 +33,7 @@ mod td_report;
 pub use attributes::{MiscSelect, SeamAttributes, SgxAttributes, TdAttributes, Xfam};
 pub use collateral::{Collateral, Signed};
 pub use enclave_identity::{EnclaveId, EnclaveIdentity, EnclaveTcbLevel};
+pub use family::Family;
 pub use pck::{Configuration, PckExtensions, PckTcb, SgxType};
 pub use quote::{Body, Header, Quote, QuoteVersion, TeeType};
 pub use report::SgxReport;

@@ -118,7 +118,7 @@ impl QeCertification {
         let report = SgxReport::read(input)?;
         let signature = input.array("QE_REPORT_SIGNATURE")?;
         let len = input.u16("QE_AUTHENTICATION_DATA")?;
-        let auth_data = input.bytes("QE_AUTHENTICATION_DATA", len.into())?.to_vec();
+        let auth_data = input.take("QE_AUTHENTICATION_DATA", len.into())?.to_vec();
         Ok(Self { report, signature, auth_data })
     }
 

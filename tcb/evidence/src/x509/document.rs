@@ -57,7 +57,7 @@ pub fn documents(endorsement: &[u8], limit: usize) -> Result<Vec<Cow<'_, [u8]>>,
         if found.len() >= limit {
             return Err(error(offset, Fault::TooLarge { limit }));
         }
-        let (_, der) = pem_rfc7468::decode_vec(block).map_err(|_| error(offset, Fault::Malformed))?;
+        let der = decode(block).ok_or(error(offset, Fault::Malformed))?;
         found.push(Cow::Owned(der));
         rest = after;
     }
@@ -72,6 +72,13 @@ fn digits(text: &[u8]) -> Option<Vec<u8>> {
         u8::try_from(high?.checked_mul(16)?.checked_add(low?)?).ok()
     };
     if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
+/// The DER in a PEM block. Lines may be of any one length: Intel's PCK certificates have 76 characters in a line.
+fn decode(block: &[u8]) -> Option<Vec<u8>> {
+    let mut der = Vec::new();
+    pem_rfc7468::Decoder::new_detect_wrap(block).ok()?.decode_to_end(&mut der).ok()?;
+    Some(der)
 }
 
 /// The next PEM block, and what follows it.

@@ -7,9 +7,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::policy::{Measurement, Policy};
+use enarx_evidence::dcap::Body;
+
+use crate::policy::{Measurement, Policy, Signer};
 use crate::refusal::{Findings, Subject};
-use crate::{Claims, Code, ReferenceValue, Register};
+use crate::{Claims, Code, DcapClaims, ReferenceValue, Register};
 
 /// Checks what was launched, and everything that was started after it; by which entry of the policy the
 /// measurement of the launch is accepted.
@@ -19,7 +21,10 @@ pub(super) fn check(
     policy: &Policy,
     findings: &mut Findings,
 ) -> String {
-    let launched = find(claims.measurement(), policy.measurements(), values, findings);
+    let mut launched = find(claims.measurement(), policy.measurements(), values, findings);
+    if let Claims::Sgx(claims) = claims {
+        signer(claims, policy, &mut launched);
+    }
     let accepted = launched.matched.is_some();
     let found = hex::encode(claims.measurement());
     let code = Code::MeasurementNotAccepted;
@@ -41,6 +46,21 @@ pub(super) fn check(
         findings.check(Subject::Register, Code::RegisterNotAccepted, accepted, expected, found);
     }
     launched.matched.unwrap_or_default()
+}
+
+/// Enclaves are acceptable by who signed them, too.
+fn signer(claims: &DcapClaims, policy: &Policy, launched: &mut Found) {
+    let Body::Sgx(report) = &claims.quote.body else { return };
+    for signer in &policy.intel().signers {
+        let Signer { mr_signer, isv_prod_id, minimum_isv_svn } = signer;
+        let (digest, product) = (hex::encode(mr_signer), isv_prod_id);
+        let name = format!("product {product} of signer sha256:{digest} from version {minimum_isv_svn} on");
+        let same = *mr_signer == report.mr_signer && *isv_prod_id == report.isv_prod_id;
+        if same && report.isv_svn >= *minimum_isv_svn && launched.matched.is_none() {
+            launched.matched = Some(name.clone());
+        }
+        launched.expected = format!("{} or {name}", launched.expected);
+    }
 }
 
 /// An outcome of [`find`].

@@ -7,6 +7,7 @@
 //! from an account in which nothing refused.
 
 mod cca;
+mod dcap;
 mod measurement;
 mod nitro;
 mod rules;
@@ -37,6 +38,7 @@ pub(crate) fn examine(
 ) -> Option<Examined> {
     match verification.bundle.evidence.format {
         Format::SevSnp => crate::snp::examine(verification, crypto, findings),
+        Format::Tdx | Format::Sgx => crate::dcap::examine(verification, crypto, findings),
         Format::Cca => crate::cca::examine(verification, crypto, findings),
         Format::Nitro => crate::nitro::examine(verification, crypto, findings),
         other => {
@@ -54,7 +56,8 @@ pub(crate) fn appraise(
 ) -> Result<AttestationResult, Refusals> {
     let Request { bundle, report_data, reference_values, policy, now, .. } = *request;
     let anchors = anchors(request.anchors, policy);
-    let verification = Verification { bundle, report_data, anchors: &anchors, crl: policy.crl(), now };
+    let (crl, tcb_info) = (policy.crl(), policy.tcb_info());
+    let verification = Verification { bundle, report_data, anchors: &anchors, crl, tcb_info, now };
     let mut findings = Findings::default();
     let examined = examine(&verification, crypto, &mut findings);
     let mut accepted = (String::new(), String::new());
@@ -63,6 +66,7 @@ pub(crate) fn appraise(
         let ruling = rules::check(claims, policy, &mut findings);
         match claims {
             Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, &mut findings),
+            Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, &mut findings),
             Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, &mut findings),
             Claims::Nitro(claims) => nitro::check(claims, policy, &mut findings),
         }

@@ -3,6 +3,7 @@
 //! What evidence says, once its format is understood: the input of a policy, and the substance of a result.
 
 mod cca;
+mod dcap;
 mod nitro;
 mod snp;
 
@@ -15,6 +16,7 @@ use enarx_evidence::snp::Product as SnpProduct;
 use serde::{Serialize, Serializer};
 
 pub use cca::CcaClaims;
+pub use dcap::{DcapClaims, DcapTcb, JudgedTcb};
 pub use nitro::NitroClaims;
 pub use snp::SnpClaims;
 
@@ -27,6 +29,10 @@ use crate::policy::{Product, Tee, Vendor, Vocabulary as _};
 pub enum Claims {
     /// Of an AMD SEV-SNP report and the certificate of its key.
     SevSnp(Box<SnpClaims>),
+    /// Of a quote about an Intel TD and the certificate of its platform.
+    Tdx(Box<DcapClaims>),
+    /// Of a quote about an Intel SGX enclave and the certificate of its platform.
+    Sgx(Box<DcapClaims>),
     /// Of an Arm CCA attestation token.
     Cca(Box<CcaClaims>),
     /// Of an attestation document of AWS Nitro Enclaves.
@@ -47,6 +53,8 @@ impl Claims {
     pub fn tee(&self) -> Tee {
         match self {
             Self::SevSnp(_) => Tee::SevSnp,
+            Self::Tdx(_) => Tee::Tdx,
+            Self::Sgx(_) => Tee::Sgx,
             Self::Cca(_) => Tee::Cca,
             Self::Nitro(_) => Tee::Nitro,
         }
@@ -56,6 +64,7 @@ impl Claims {
     pub fn vendor(&self) -> Vendor {
         match self {
             Self::SevSnp(_) => Vendor::Amd,
+            Self::Tdx(_) | Self::Sgx(_) => Vendor::Intel,
             Self::Cca(_) => Vendor::Arm,
             Self::Nitro(_) => Vendor::Aws,
         }
@@ -65,6 +74,7 @@ impl Claims {
     pub fn product_name(&self) -> &'static str {
         match self {
             Self::SevSnp(claims) => claims.product_name(),
+            Self::Tdx(claims) | Self::Sgx(claims) => claims.product().name(),
             Self::Cca(_) => Product::CcaPlatform.name(),
             Self::Nitro(_) => Product::NitroSystem.name(),
         }
@@ -80,6 +90,7 @@ impl Claims {
                     None => SnpProduct::ALL.into_iter().filter(of_generation).map(Product::from).collect(),
                 }
             }
+            Self::Tdx(claims) | Self::Sgx(claims) => Vec::from([claims.product()]),
             Self::Cca(_) => Vec::from([Product::CcaPlatform]),
             Self::Nitro(_) => Vec::from([Product::NitroSystem]),
         }
@@ -89,6 +100,7 @@ impl Claims {
     pub fn measurement(&self) -> &[u8] {
         match self {
             Self::SevSnp(claims) => &claims.report.measurement,
+            Self::Tdx(claims) | Self::Sgx(claims) => claims.measurement(),
             Self::Cca(claims) => claims.realm.initial.as_bytes(),
             Self::Nitro(claims) => claims.measurement(),
         }
@@ -99,6 +111,7 @@ impl Claims {
     pub fn registers(&self) -> Vec<Register<'_>> {
         match self {
             Self::SevSnp(_) => Vec::new(),
+            Self::Tdx(claims) | Self::Sgx(claims) => claims.registers(),
             Self::Cca(claims) => claims.registers(),
             Self::Nitro(claims) => claims.registers(),
         }
@@ -108,7 +121,7 @@ impl Claims {
     /// policy names their values; one that the evidence does not have is empty.
     pub fn optional_registers(&self) -> Vec<Register<'_>> {
         match self {
-            Self::SevSnp(_) | Self::Cca(_) => Vec::new(),
+            Self::SevSnp(_) | Self::Tdx(_) | Self::Sgx(_) | Self::Cca(_) => Vec::new(),
             Self::Nitro(claims) => claims.optional_registers(),
         }
     }

@@ -8,8 +8,8 @@
 //! 64 bits, big-endian, followed by the fields of each item. Words and texts are UTF-8, numbers below
 //! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
 //! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
-//! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`) is left out
-//! where it says its default, so that a policy keeps its digest when the language grows.
+//! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`, `intel`,
+//! `tcb info`) is left out where it says its default, so that a policy keeps its digest when the language grows.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -17,6 +17,7 @@ use alloc::string::String;
 use sha2::{Digest, Sha256};
 
 use super::Policy;
+use super::intel::{Intel, TcbInfo};
 use super::model::{Matcher, Measurement, SimulatedRoot, Vocabulary};
 
 /// The SHA-256 of the canonical encoding.
@@ -70,6 +71,12 @@ fn encode(policy: &Policy, fields: &mut Fields) {
         fields.measurements("cca software", &policy.platform_software);
     }
     fields.word("crl", policy.crl);
+    if policy.intel != Intel::default() {
+        fields.intel(&policy.intel);
+    }
+    if policy.tcb_info != TcbInfo::Required {
+        fields.word("tcb info", policy.tcb_info);
+    }
 }
 
 struct Fields(Sha256);
@@ -100,6 +107,33 @@ impl Fields {
 
     fn word<T: Vocabulary>(&mut self, name: &str, word: T) {
         self.field(name, word.name().as_bytes());
+    }
+
+    fn intel(&mut self, intel: &Intel) {
+        self.list("intel tcb status", intel.tcb_status.len());
+        for &status in &intel.tcb_status {
+            self.word("status", status);
+        }
+        self.word("advisories", intel.advisories);
+        self.list("advisories accepted", intel.advisories_accepted.len());
+        for advisory in &intel.advisories_accepted {
+            self.field("advisory", advisory.as_bytes());
+        }
+        self.field("evaluation", &intel.minimum_tcb_evaluation_data_number.to_be_bytes());
+        self.field("date", &intel.minimum_tcb_date.0.to_be_bytes());
+        self.word("sept ve enabled", intel.sept_ve_enabled);
+        for (name, digests) in [("service tds", &intel.service_tds), ("tdx modules", &intel.tdx_modules)] {
+            self.list(name, digests.len());
+            for digest in digests {
+                self.field("sha384", digest);
+            }
+        }
+        self.list("signers", intel.signers.len());
+        for signer in &intel.signers {
+            self.field("mr signer", &signer.mr_signer);
+            self.field("isv prod id", &signer.isv_prod_id.to_be_bytes());
+            self.field("minimum isv svn", &signer.minimum_isv_svn.to_be_bytes());
+        }
     }
 
     fn rule(&mut self, id: &str, reason: Option<&String>, platforms: &Matcher) {

@@ -45,17 +45,35 @@
 //! vlek = "refuse"
 //! smt = "accept"
 //!
+//! [intel]                                # these are the defaults
+//! tcb_status = ["UpToDate"]              # what Intel may think of the platform
+//! advisories = "checked"                 # or "not-checked"
+//! advisories_accepted = []               # such as "INTEL-SA-00615"
+//! minimum_tcb_evaluation_data_number = 0 # the least for TCB info and the identity of the quoting enclave
+//! minimum_tcb_date = "1970-01-01"        # the least for platform, TDX module and quoting enclave
+//! sept_ve_enabled = "refuse"
+//! service_tds = []                       # MRSERVICETD as "sha384:<96 hex digits>"
+//! tdx_modules = []                       # MRSEAM likewise; empty: any of Intel's
+//!
+//! [[intel.signer]]                       # SGX enclaves by their signer, beside those that `keep` measures
+//! mr_signer = "sha256:..."
+//! isv_prod_id = 1
+//! minimum_isv_svn = 2
+//!
 //! [cca]                                  # absent: no firmware of an Arm CCA platform is acceptable
 //! software = ["rmm-1.2", "sha256:..."]   # measurements that components of platforms may have
 //!
 //! [collateral]
 //! crl = "required"                       # or "absent-accepted"
+//! tcb_info = "required"                  # TCB info and identity of the quoting enclave; or "absent-accepted"
 //! ```
 
 mod analysis;
 mod canonical;
 mod error;
+#[macro_use]
 mod model;
+mod intel;
 mod parse;
 mod reader;
 
@@ -65,6 +83,7 @@ use alloc::string::String;
 use enarx_evidence::snp::TcbVersion;
 
 pub use error::PolicyError;
+pub use intel::{Advisories, Intel, Signer, TcbInfo};
 pub use model::{
     AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
     SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
@@ -86,8 +105,10 @@ pub struct Policy {
     deny: BTreeMap<String, DenyRule>,
     minimum_tcb: BTreeMap<Product, TcbVersion>,
     guest: Guest,
+    intel: Intel,
     platform_software: BTreeSet<Measurement>,
     crl: Crl,
+    tcb_info: TcbInfo,
 }
 
 /// A commented policy to start from: current AMD platforms, nothing simulated.
@@ -111,8 +132,10 @@ impl Policy {
             deny: BTreeMap::new(),
             minimum_tcb: BTreeMap::new(),
             guest: Guest::default(),
+            intel: Intel::default(),
             platform_software: BTreeSet::new(),
             crl: Crl::Required,
+            tcb_info: TcbInfo::Required,
         }
     }
 
@@ -167,6 +190,16 @@ impl Policy {
     /// What is asked of the guest.
     pub fn guest(&self) -> &Guest {
         &self.guest
+    }
+
+    /// What is asked of platforms of Intel's.
+    pub fn intel(&self) -> &Intel {
+        &self.intel
+    }
+
+    /// What is asked of Intel's TCB info and identities of quoting enclaves.
+    pub fn tcb_info(&self) -> TcbInfo {
+        self.tcb_info
     }
 
     /// The measurements that components of an Arm CCA platform may have, unless a rule says that its products need no

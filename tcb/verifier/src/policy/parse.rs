@@ -14,6 +14,7 @@ use toml::de::DeTable;
 
 use super::analysis::{self, Placed};
 use super::error::PolicyError;
+use super::intel::{self, TcbInfo};
 use super::model::{
     AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
     SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
@@ -25,7 +26,7 @@ use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
 const MAX_VMPL: u8 = 3;
 
 const ROOT_KEYS: &[&str] =
-    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "cca", "collateral"];
+    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "intel", "cca", "collateral"];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     if text.len() > MAX_POLICY_BYTES {
@@ -43,6 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let deny = root.sections("deny", DENY_KEYS)?;
     let deny = deny.iter().map(deny_rule).collect::<Result<Vec<_>, _>>()?;
     let minimum_tcb = minimum_tcb(&root)?;
+    let (crl, tcb_info) = collateral(&root)?;
     analysis::check(&root, &allow, &deny, &minimum_tcb)?;
     Ok(Policy {
         measurements,
@@ -52,8 +54,10 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         deny: deny.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
         minimum_tcb,
         guest: guest(&root)?,
+        intel: intel::read(&root)?,
+        crl,
+        tcb_info,
         platform_software: platform_software(&root)?,
-        crl: crl(&root)?,
     })
 }
 
@@ -253,9 +257,12 @@ fn platform_software(root: &Table<'_>) -> Result<BTreeSet<Measurement>, PolicyEr
     distinct(&table, &texts, |text| measurement(&table, text))
 }
 
-fn crl(root: &Table<'_>) -> Result<Crl, PolicyError> {
-    let Some(table) = root.section("collateral", &["crl"])? else { return Ok(Crl::Required) };
-    Ok(table.word("crl")?.unwrap_or(Crl::Required))
+fn collateral(root: &Table<'_>) -> Result<(Crl, TcbInfo), PolicyError> {
+    let Some(table) = root.section("collateral", &["crl", "tcb_info"])? else {
+        return Ok((Crl::Required, TcbInfo::Required));
+    };
+    let crl = table.word("crl")?.unwrap_or(Crl::Required);
+    Ok((crl, table.word("tcb_info")?.unwrap_or(TcbInfo::Required)))
 }
 
 /// Names of rules, reference values and roots: what refusals quote and command lines take.
@@ -269,7 +276,11 @@ fn name<'d>(table: &Table<'_>, text: At<&'d str>) -> Result<&'d str, PolicyError
     Err(table.error(text.offset, message).hint(hint))
 }
 
-fn digest<const N: usize>(table: &Table<'_>, text: At<&str>, digits: &str) -> Result<[u8; N], PolicyError> {
+pub(super) fn digest<const N: usize>(
+    table: &Table<'_>,
+    text: At<&str>,
+    digits: &str,
+) -> Result<[u8; N], PolicyError> {
     let mut digest = [0; N];
     decode(table, text, digits, &mut digest)?;
     Ok(digest)
@@ -283,7 +294,7 @@ fn decode(table: &Table<'_>, text: At<&str>, digits: &str, digest: &mut [u8]) ->
 }
 
 /// Items as a set; two spellings of the same item are an error.
-fn distinct<T: Ord>(
+pub(super) fn distinct<T: Ord>(
     table: &Table<'_>,
     texts: &[At<&str>],
     mut item: impl FnMut(At<&str>) -> Result<T, PolicyError>,

@@ -128,6 +128,11 @@ impl<'d> Table<'d> {
         self.get(key).map(|value| self.as_number(key, value, max)).transpose()
     }
 
+    /// A number from 0 to `max`, which may be above 255.
+    pub(super) fn wide_number(&self, key: &str, max: u32) -> Result<Option<u32>, PolicyError> {
+        self.get(key).map(|value| self.as_wide_number(key, value, max)).transpose()
+    }
+
     /// A list of numbers from 0 to `max`.
     pub(super) fn numbers(&self, key: &str, max: u8) -> Result<Option<Vec<u8>>, PolicyError> {
         let Some(items) = self.list(key, "a list of numbers")? else { return Ok(None) };
@@ -182,8 +187,13 @@ impl<'d> Table<'d> {
     }
 
     fn as_number(&self, key: &str, value: &Spanned<DeValue<'d>>, max: u8) -> Result<u8, PolicyError> {
+        let number = self.as_wide_number(key, value, max.into())?;
+        Ok(u8::try_from(number).unwrap_or(max))
+    }
+
+    fn as_wide_number(&self, key: &str, value: &Spanned<DeValue<'d>>, max: u32) -> Result<u32, PolicyError> {
         let integer = value.get_ref().as_integer().ok_or_else(|| self.wrong_type(key, value, "a number"))?;
-        let number = u8::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         number.filter(|number| *number <= max).ok_or_else(|| {
             let message = format!("`{}` must be from 0 to {max}, not {integer}", self.name(key));
             self.error(value.span().start, message)

@@ -110,6 +110,113 @@ codes! {
     /// The evidence is not bound to this session.
     ReportDataMismatch = "report-data-mismatch",
         hint: "the evidence was made for another session or by another Keep: do not trust this host";
+    /// The quote says that it was made by a quoting enclave that is not Intel's.
+    QeVendorUnknown = "qe-vendor-unknown", hint: "update `enarx` if Intel has a new quoting enclave";
+    /// The quoting enclave made another attestation key than the one in the quote.
+    AttestationKeyMismatch = "attestation-key-mismatch",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// The quote was not signed by the attestation key.
+    QuoteSignatureInvalid = "quote-signature-invalid",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// The certificate of the platform's key (PCK) is neither in the quote nor among the endorsements.
+    PckCertificateMissing = "pck-certificate-missing",
+        hint: "the host should configure its quoting service to fetch the PCK certificate, or send it";
+    /// The report of the quoting enclave was not signed by the platform's key.
+    QeReportSignatureInvalid = "qe-report-signature-invalid",
+        hint: "the evidence was forged or damaged: do not trust this host";
+    /// There is no TCB info, so nobody knows whether the platform is safe.
+    TcbInfoMissing = "tcb-info-missing",
+        hint: "the host should send Intel's current TCB info for its platform; a policy can do without by \
+               `[collateral]`, `tcb_info = \"absent-accepted\"`";
+    /// TCB info was not signed by Intel.
+    TcbInfoSignatureInvalid = "tcb-info-signature-invalid",
+        hint: "the host sent forged or damaged TCB info; it should fetch it again from Intel";
+    /// TCB info is too old.
+    TcbInfoExpired = "tcb-info-expired", hint: "the host should fetch Intel's current TCB info";
+    /// TCB info is from the future.
+    TcbInfoNotYetValid = "tcb-info-not-yet-valid", hint: "check the clock of this machine";
+    /// TCB info is about another kind of trusted execution environment.
+    TcbInfoMismatch = "tcb-info-mismatch",
+        hint: "the host should send TCB info for the kind of evidence that it sends";
+    /// TCB info is about another kind of platform.
+    FmspcMismatch = "fmspc-mismatch", hint: "the host should send TCB info for its own platform";
+    /// TCB info is about another provisioning certification enclave.
+    PceIdMismatch = "pce-id-mismatch", hint: "the host should send TCB info for its own platform";
+    /// There is no identity of the quoting enclave, so nobody knows whether it is Intel's.
+    QeIdentityMissing = "qe-identity-missing",
+        hint: "the host should send Intel's current identity of the quoting enclave; a policy can do without by \
+               `[collateral]`, `tcb_info = \"absent-accepted\"`";
+    /// The identity of the quoting enclave was not signed by Intel.
+    QeIdentitySignatureInvalid = "qe-identity-signature-invalid",
+        hint: "the host sent a forged or damaged identity; it should fetch it again from Intel";
+    /// The identity of the quoting enclave is too old.
+    QeIdentityExpired = "qe-identity-expired",
+        hint: "the host should fetch Intel's current identity of the quoting enclave";
+    /// The identity of the quoting enclave is from the future.
+    QeIdentityNotYetValid = "qe-identity-not-yet-valid", hint: "check the clock of this machine";
+    /// The identity is that of another enclave than the one that makes such quotes.
+    QeIdentityMismatch = "qe-identity-mismatch",
+        hint: "the host should send the identity `TD_QE` for TDX and `QE` for SGX";
+    /// The certificate of the key that signs TCB info is not among the endorsements.
+    TcbSignerMissing = "tcb-signer-missing",
+        hint: "the host should send the issuer chain that Intel answers with TCB info";
+    /// TCB info and the platform's certificate are of different vendors.
+    TcbSignerMismatch = "tcb-signer-mismatch",
+        hint: "what a simulated vendor says about platforms says nothing about genuine ones: do not trust this host";
+    /// The quoting enclave was signed by another key than Intel's.
+    QeSignerMismatch = "qe-signer-mismatch", hint: "the quote was not made by Intel's quoting enclave: do not trust this host";
+    /// The quoting enclave was created with other options than Intel's.
+    QeMiscSelectMismatch = "qe-misc-select-mismatch",
+        hint: "the quote was not made by Intel's quoting enclave: do not trust this host";
+    /// The quoting enclave was created with other attributes than Intel's, such as debugging.
+    QeAttributesMismatch = "qe-attributes-mismatch",
+        hint: "the quote was not made by Intel's quoting enclave: do not trust this host";
+    /// The enclave is another product of Intel's than the quoting enclave.
+    QeProductMismatch = "qe-product-mismatch",
+        hint: "the quote was not made by Intel's quoting enclave: do not trust this host";
+    /// The quoting enclave is older than every version that Intel says something about.
+    QeVersionUnknown = "qe-version-unknown", hint: "the operator of the host should update its quoting enclave";
+    /// The TDX module was signed by another key than Intel's.
+    TdxModuleSignerMismatch = "tdx-module-signer-mismatch", hint: "the host runs a TDX module that is not Intel's";
+    /// The TDX module has other attributes than Intel's.
+    TdxModuleAttributesMismatch = "tdx-module-attributes-mismatch",
+        hint: "the host runs a TDX module that is not for production";
+    /// Intel says nothing about TDX modules of this major version.
+    TdxModuleUnknown = "tdx-module-unknown",
+        hint: "the host should update its TDX module, or fetch Intel's current TCB info";
+    /// The TDX module is older than every version that Intel says something about.
+    TdxModuleVersionUnknown = "tdx-module-version-unknown",
+        hint: "the operator of the host should update its TDX module";
+    /// The platform is older than every TCB level that Intel says something about.
+    TcbLevelMissing = "tcb-level-missing",
+        hint: "the operator of the host should update its firmware and microcode";
+    /// The policy does not accept what Intel thinks of the platform's TCB.
+    TcbStatusNotAccepted = "tcb-status-not-accepted",
+        hint: "the operator of the host should update its firmware; a policy can accept the status by `[intel]`, \
+               `tcb_status`";
+    /// The platform is vulnerable to something that the policy does not accept.
+    AdvisoryNotAccepted = "advisory-not-accepted",
+        hint: "read the advisory; if it does not concern you, name it in `[intel]`, `advisories_accepted`";
+    /// Intel judged the platform anew since, and the policy wants to know how.
+    TcbEvaluationTooOld = "tcb-evaluation-too-old",
+        hint: "the host should send the newest TCB info and identity (`update=early` in Intel's service)";
+    /// The platform's TCB is of a time before the one that the policy wants.
+    TcbDateTooOld = "tcb-date-too-old",
+        hint: "the operator of the host should update its firmware, microcode, TDX module and quoting enclave";
+    /// The TD or enclave was created with attributes that are not understood here.
+    AttributesUnknown = "attributes-unknown", hint: "update `enarx`";
+    /// The TD or enclave was created with processor states that are not understood here.
+    ExtendedStateUnknown = "extended-state-unknown", hint: "update `enarx`";
+    /// The host may inject exceptions into the TD by taking pages away.
+    SeptVeEnabled = "sept-ve-enabled",
+        hint: "the host must launch Keeps with SEPT_VE_DISABLE; a policy can accept it by `[intel]`, \
+               `sept_ve_enabled = \"accept\"`";
+    /// Service TDs are bound to the TD that the policy does not accept.
+    ServiceTdNotAccepted = "service-td-not-accepted",
+        hint: "name the digest in `[intel]`, `service_tds`, only if you know what these TDs do";
+    /// The policy does not accept the measurement of the TDX module.
+    TdxModuleNotAccepted = "tdx-module-not-accepted",
+        hint: "add the measurement to `[intel]`, `tdx_modules`, if you trust this module";
     /// The evidence follows a profile that is not known here.
     ProfileUnsupported = "profile-unsupported",
         hint: "update `enarx`, or ask the host for evidence of a profile that it supports";

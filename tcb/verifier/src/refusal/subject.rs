@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! What is checked: the name of each check, the section that it follows, and why it matters. 56860 and 57230 are
-//! AMD's publications, see [`enarx_evidence::snp`].
+//! AMD's publications, see [`enarx_evidence::snp`]; those of Intel are named in [`enarx_evidence::dcap`].
 
 macro_rules! subjects {
     ($($subject:ident = $name:literal, $section:literal, why: $why:literal;)+) => {
@@ -59,6 +59,76 @@ subjects! {
         why: "it proves that the secure processor made the report";
     ReportData = "report data", "56860, section 7.3",
         why: "it proves that the report was made for this session and no other";
+    Quote = "quote", "TDX Quoting, A.3",
+        why: "bytes that are not what they claim to be can mean anything";
+    QeVendor = "vendor of the quoting enclave", "TDX Quoting, table 3",
+        why: "another vendor's quoting enclave may sign anything";
+    AttestationKey = "attestation key", "TDX Quoting, A.3.11",
+        why: "it proves that the quoting enclave made the key that signed the quote";
+    QuoteSignature = "quote signature", "TDX Quoting, A.3.7",
+        why: "it proves that the quoting enclave made the quote";
+    QuoteReportData = "report data", "TDX Quoting, A.3.2",
+        why: "it proves that the quote was made for this session and no other";
+    PckCertificate = "certificate of the platform", "PCK Profile, section 1.3",
+        why: "without it nobody knows which platform made the quote";
+    QeReport = "report of the quoting enclave", "TDX Quoting, A.3.11",
+        why: "it proves that the quoting enclave runs on the platform of the certificate";
+    TcbInfo = "TCB info", "PCS, TCB info",
+        why: "only Intel can say which firmware of its processors is safe";
+    Fmspc = "kind of platform", "PCS, TCB info",
+        why: "what is safe on one kind of platform is not on another";
+    PceId = "provisioning certification enclave", "PCS, TCB info",
+        why: "versions of different enclaves cannot be compared";
+    QeIdentity = "identity of the quoting enclave", "PCS, enclave identity",
+        why: "only Intel can say which enclaves are its quoting enclaves";
+    TcbSigner = "signer of TCB info", "PCS, appendix B",
+        why: "what one vendor says about another's platforms means nothing";
+    QeSigner = "signer of the quoting enclave", "PCS, enclave identity",
+        why: "anybody can write an enclave that signs anything";
+    QeMiscSelect = "options of the quoting enclave", "PCS, enclave identity",
+        why: "options can weaken an enclave";
+    QeAttributes = "attributes of the quoting enclave", "PCS, enclave identity",
+        why: "a quoting enclave under debug gives its keys away";
+    QeProduct = "product of the quoting enclave", "PCS, enclave identity",
+        why: "other enclaves of Intel's sign other things";
+    QeVersion = "version of the quoting enclave", "PCS, enclave identity",
+        why: "old versions may have given their keys away";
+    ModuleSigner = "signer of the TDX module", "TDX Quoting, A.3.2",
+        why: "the TDX module protects the Keep, or does not";
+    ModuleAttributes = "attributes of the TDX module", "TDX Quoting, A.3.2",
+        why: "a module for tests protects nothing";
+    ModuleVersion = "version of the TDX module", "PCS, TCB info",
+        why: "old versions may not protect the Keep";
+    TcbLevel = "TCB level", "PCS, TCB info",
+        why: "it says what is known to be wrong with the platform";
+    TcbStatus = "TCB status", "policy, `[intel]`",
+        why: "a platform with known holes does not protect the Keep";
+    Advisories = "security advisories", "policy, `[intel]`",
+        why: "each is a way to attack the platform";
+    Evaluation = "TCB evaluation", "policy, `[intel]`",
+        why: "a host may choose an older judgement that was kinder to it";
+    TcbDate = "TCB date", "policy, `[intel]`",
+        why: "what became known later was not taken account of";
+    TdAttributes = "attributes of the TD", "TDX ABI, ATTRIBUTES",
+        why: "an attribute that is not understood may give the host anything";
+    ExtendedState = "processor states", "TDX ABI, XFAM",
+        why: "a state that is not understood may not be protected";
+    TdDebug = "debugging", "TDX ABI, ATTRIBUTES",
+        why: "a host that may debug the Keep can read and write its memory";
+    TdMigration = "migration", "TDX ABI, ATTRIBUTES",
+        why: "a migration TD can take the Keep's memory elsewhere";
+    PlatformSmt = "simultaneous multi-threading", "PCK Profile, section 1.3.5",
+        why: "code on the other thread of a core can observe the Keep";
+    SeptVe = "injected exceptions", "TDX ABI, ATTRIBUTES",
+        why: "a host that can interrupt the Keep at any memory access can mislead it";
+    ServiceTd = "service TDs", "TDX Quoting, A.3.3",
+        why: "a TD that is bound to the Keep can read or move it";
+    TdxModule = "TDX module", "policy, `[intel]`",
+        why: "you trust the modules that you name and no other";
+    EnclaveAttributes = "attributes of the enclave", "SDM, section 34.7.1",
+        why: "an attribute that is not understood may give the host anything";
+    EnclaveDebug = "debugging", "SDM, section 34.7.1",
+        why: "a host that may debug the Keep can read and write its memory";
     Simulated = "simulated platform", "policy, `[simulated]`",
         why: "a simulated platform protects nothing from its host";
     Allowed = "allowed platforms", "policy, `[[allow]]`",

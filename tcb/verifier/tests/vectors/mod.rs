@@ -124,6 +124,17 @@ impl Case {
         self.table.contains_key("collateral")
     }
 
+    /// Whether a file of this name is among the collateral.
+    pub(crate) fn has_collateral(&self, name: &str) -> bool {
+        let paths = self.table.get("collateral").and_then(Value::as_array).into_iter().flatten();
+        paths.filter_map(Value::as_str).any(|path| path.rsplit('/').next() == Some(name))
+    }
+
+    /// What the manifest says about something, if it does.
+    pub(crate) fn said(&self, key: &str) -> Option<&Value> {
+        self.table.get(key)
+    }
+
     pub(crate) fn report_data(&self) -> [u8; 64] {
         let text = self.within.as_ref().map_or(self, |within| &within.0).text("report_data");
         hex::decode(text).unwrap().try_into().unwrap()
@@ -166,6 +177,8 @@ impl Case {
     fn format(&self) -> Format {
         match self.text("tee") {
             "snp" => Format::SevSnp,
+            "tdx" => Format::Tdx,
+            "sgx" => Format::Sgx,
             "cca" => Format::Cca,
             "nitro" => Format::Nitro,
             other => panic!("`{other}` is not a TEE"),
@@ -187,8 +200,14 @@ impl Case {
         paths.map(|path| self.read(path)).collect()
     }
 
-    fn read(&self, path: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         fs::read(self.dir.join(path)).unwrap()
+    }
+
+    /// The files that the manifest lists under a key.
+    pub(crate) fn paths(&self, key: &str) -> Vec<String> {
+        let paths = self.table.get(key).and_then(Value::as_array).into_iter().flatten();
+        paths.map(|path| path.as_str().unwrap().to_owned()).collect()
     }
 
     fn text(&self, key: &str) -> &str {
