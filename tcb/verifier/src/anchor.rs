@@ -30,6 +30,14 @@ const INTEL_ROOT: &str = "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b
 /// The key is that of `https://aws-nitro-enclaves.amazonaws.com/AWS_NitroEnclaves_Root-G1.zip`, whose SHA-256 AWS
 /// publishes (*Nitro Enclaves Attestation Process*, section 2.1).
 const AWS_NITRO_ROOT: &str = "f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78a82743874fd225";
+/// The same of the roots of virtual TPMs and of NVIDIA's devices, from
+/// `https://pki.goog/cloud_integrity/` ("EK/AK CA Root"), Azure's "Trusted Launch" documentation ("Azure Virtual TPM
+/// Root Certificate Authority 2023") and NVIDIA's `nvtrust` tools ("NVIDIA Device Identity CA").
+const DEVICE_ROOTS: [(Root, &str); 3] = [
+    (Root::GoogleTpm, "56a613f57126a385dd6949294e93b0b566f96ab0573be0c2368e6f5ca779831f"),
+    (Root::AzureTpm, "5cbc52672ae101263c2976736044a964c1182ce9412c39937183baddcccb8cdf"),
+    (Root::Nvidia, "a90c4eb5acfd3e3d03a25db6a26b84f720ad0503196c627c21ddd48dd85b06a4"),
+];
 
 /// A root key that a chain ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +48,12 @@ pub enum Root {
     Intel,
     /// That of AWS's Nitro system.
     AwsNitro,
+    /// Google's, of the keys of virtual TPMs of Compute Engine.
+    GoogleTpm,
+    /// Microsoft's, of the keys of virtual TPMs of Azure.
+    AzureTpm,
+    /// NVIDIA's, of GPUs and switches.
+    Nvidia,
     /// One that the relying party vouches for itself, for hardware whose maker publishes no root: the key of an Arm
     /// CCA platform, of a TPM, or of who certifies such keys.
     Endorsed {
@@ -63,6 +77,9 @@ impl fmt::Display for Root {
             Self::Amd(generation) => write!(f, "AMD's root of {generation}"),
             Self::Intel => f.write_str("Intel's root of SGX and TDX"),
             Self::AwsNitro => f.write_str("AWS's root of Nitro Enclaves"),
+            Self::GoogleTpm => f.write_str("Google's root of virtual TPMs"),
+            Self::AzureTpm => f.write_str("Microsoft's root of virtual TPMs"),
+            Self::Nvidia => f.write_str("NVIDIA's root of devices"),
             Self::Endorsed { name, .. } => write!(f, "the root `{name}` that you endorsed"),
             Self::Simulated { name, .. } => write!(f, "the simulated root `{name}`"),
         }
@@ -81,7 +98,9 @@ impl TrustAnchors {
     pub fn vendors() -> Self {
         let amd = AMD_ROOTS.map(|(generation, digest)| (digest, Root::Amd(generation)));
         let pinned = |(digest, root)| <[u8; 32]>::from_hex(digest).ok().map(|digest| (digest, root));
-        let all = amd.into_iter().chain([(INTEL_ROOT, Root::Intel), (AWS_NITRO_ROOT, Root::AwsNitro)]);
+        let devices = DEVICE_ROOTS.map(|(root, digest)| (digest, root));
+        let single = [(INTEL_ROOT, Root::Intel), (AWS_NITRO_ROOT, Root::AwsNitro)];
+        let all = amd.into_iter().chain(single).chain(devices);
         Self { roots: all.filter_map(pinned).collect() }
     }
 
@@ -119,8 +138,9 @@ mod tests {
     fn every_pinned_key_is_there() {
         let anchors = TrustAnchors::vendors();
         let roots = anchors.roots.iter().map(|(_, root)| root.clone()).collect::<Vec<_>>();
+        let devices = DEVICE_ROOTS.map(|(root, _)| root);
         let amd = Generation::ALL.map(Root::Amd);
-        assert_eq!(roots, amd.into_iter().chain([Root::Intel, Root::AwsNitro]).collect::<Vec<_>>());
+        assert_eq!(roots, [&amd[..], &[Root::Intel, Root::AwsNitro], &devices].concat());
     }
 
     #[test]

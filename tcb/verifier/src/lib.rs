@@ -21,6 +21,8 @@ extern crate alloc;
 
 mod anchor;
 mod appraisal;
+mod azure;
+mod binding;
 mod cca;
 mod chain;
 mod claims;
@@ -34,6 +36,7 @@ mod refusal;
 mod result;
 mod snp;
 mod time;
+mod tpm;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,7 +44,10 @@ use alloc::vec::Vec;
 use enarx_evidence::Bundle;
 
 pub use anchor::{Root, TrustAnchors};
-pub use claims::{CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb, NitroClaims, Register, SnpClaims};
+pub use claims::{
+    AzureMachine, AzureSnpClaims, AzureTdxClaims, CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb,
+    NitroClaims, QuoteClaims, Register, SnpClaims, TpmClaims,
+};
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, Refusal, Refusals};
 pub use result::{AttestationResult, Verified};

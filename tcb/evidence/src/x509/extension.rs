@@ -13,6 +13,7 @@ use crate::{Fault, ParseError};
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
 
 /// Limit of the number of extensions of one certificate, list or list entry. AMD's have 13 at most.
 const MAX_EXTENSIONS: usize = 64;
@@ -61,6 +62,8 @@ pub struct KeyUsage {
 impl<'a> Extensions<'a> {
     /// `extKeyUsage`, for who reads it although it is critical ([`Extensions::unknown_critical_beside`]).
     pub const EXTENDED_KEY_USAGE: ObjectIdentifier = EXTENDED_KEY_USAGE;
+    /// `cRLDistributionPoints` (RFC 5280, section 4.2.1.13): where the list is that could revoke the certificate.
+    pub const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = CRL_DISTRIBUTION_POINTS;
 
     /// Reads a SEQUENCE OF Extension, once and for all.
     pub(super) fn parse(mut der: Der<'a>) -> Result<Self, ParseError> {

@@ -12,6 +12,7 @@ mod measurement;
 mod nitro;
 mod rules;
 mod snp;
+mod tpm;
 
 use alloc::format;
 use alloc::string::String;
@@ -41,6 +42,9 @@ pub(crate) fn examine(
         Format::Tdx | Format::Sgx => crate::dcap::examine(verification, crypto, findings),
         Format::Cca => crate::cca::examine(verification, crypto, findings),
         Format::Nitro => crate::nitro::examine(verification, crypto, findings),
+        Format::Tpm => crate::tpm::examine(verification, crypto, findings),
+        Format::AzureSnp => crate::azure::examine_snp(verification, crypto, findings),
+        Format::AzureTdx => crate::azure::examine_tdx(verification, crypto, findings),
         other => {
             let expected = "evidence of a kind that is known here";
             findings.refuse(Subject::Evidence, Code::EvidenceFormatUnsupported, expected, other);
@@ -69,6 +73,15 @@ pub(crate) fn appraise(
             Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, &mut findings),
             Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, &mut findings),
             Claims::Nitro(claims) => nitro::check(claims, policy, &mut findings),
+            Claims::Tpm(claims) => tpm::check(&claims.quote, policy, &mut findings),
+            Claims::AzureSnp(claims) => {
+                snp::check_under_paravisor(&claims.hardware, &ruling, policy, &mut findings);
+                tpm::check(&claims.machine.quote, policy, &mut findings);
+            }
+            Claims::AzureTdx(claims) => {
+                dcap::check(&claims.hardware, policy, &mut findings);
+                tpm::check(&claims.machine.quote, policy, &mut findings);
+            }
         }
         let name = measurement::check(claims, reference_values, policy, &mut findings);
         accepted = (ruling.allowed_by, name);

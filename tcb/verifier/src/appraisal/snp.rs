@@ -14,6 +14,17 @@ use crate::refusal::{Findings, Subject};
 use crate::{Code, SnpClaims};
 
 pub(super) fn check(claims: &SnpClaims, ruling: &Ruling, policy: &Policy, findings: &mut Findings) {
+    check_under_paravisor(claims, ruling, policy, findings);
+    vmpl(claims, policy, findings);
+}
+
+/// What is asked of a machine whose report a paravisor asked for: verification has found its level.
+pub(super) fn check_under_paravisor(
+    claims: &SnpClaims,
+    ruling: &Ruling,
+    policy: &Policy,
+    findings: &mut Findings,
+) {
     for (product, minimum) in &ruling.minimums {
         tcb(claims, *product, *minimum, policy, findings);
     }
@@ -49,7 +60,7 @@ fn tcb(claims: &SnpClaims, product: Product, minimum: MinimumTcb, policy: &Polic
     }
 }
 
-/// What the guest was launched to allow, and who asked for the report (56860, sections 4.3 and 7.3).
+/// What the guest was launched to allow (56860, section 4.3).
 fn guest(claims: &SnpClaims, policy: &Policy, findings: &mut Findings) {
     let (report, guest) = (&claims.report, policy.guest());
     let bits = report.policy;
@@ -63,7 +74,11 @@ fn guest(claims: &SnpClaims, policy: &Policy, findings: &mut Findings) {
     switch(Subject::Migration, Code::MigrationAllowed, guest.migration, bits.migrate_ma(), findings);
     switch(Subject::Smt, Code::SmtAllowed, guest.smt, bits.smt(), findings);
     switch(Subject::Vlek, Code::VlekNotAccepted, guest.vlek, vlek, findings);
+}
 
+/// Who asked for the report (56860, section 7.3).
+fn vmpl(claims: &SnpClaims, policy: &Policy, findings: &mut Findings) {
+    let (report, guest) = (&claims.report, policy.guest());
     let level = u8::try_from(report.vmpl).ok();
     let accepted = level.is_some_and(|level| guest.vmpl.contains(&level));
     let expected = format_args!("one of {:?}", guest.vmpl);

@@ -38,6 +38,8 @@ pub(crate) enum Revocable {
     Authorities,
     /// Of every certificate below the root.
     Everyone,
+    /// Of every certificate that says where the list is (`cRLDistributionPoints`).
+    WhoeverNamesAList,
     /// Of none: the vendor makes certificates that live so shortly that it publishes no list.
     Nobody,
 }

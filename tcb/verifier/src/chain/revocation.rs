@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use enarx_evidence::x509::{Certificate, RevocationList};
+use enarx_evidence::x509::{Certificate, Extensions, RevocationList};
 
 use super::{Revocable, is_signed};
 use crate::crypto::SignatureVerifier;
@@ -29,6 +29,11 @@ pub(super) fn check(
         let [subject, issuer] = pair else { continue };
         let listed = match revocable {
             Revocable::Everyone => true,
+            // A list that nobody asked for is nevertheless believed if it revokes.
+            Revocable::WhoeverNamesAList => {
+                subject.extensions.only(Extensions::CRL_DISTRIBUTION_POINTS).is_some()
+                    || endorsements.lists.iter().any(|list| list.issuer == issuer.subject)
+            }
             Revocable::Authorities => position > 0,
             Revocable::Nobody => false,
         };

@@ -2,23 +2,26 @@
 
 //! What evidence says, once its format is understood: the input of a policy, and the substance of a result.
 
+mod azure;
 mod cca;
 mod dcap;
 mod nitro;
 mod snp;
+mod tpm;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-use enarx_evidence::snp::Product as SnpProduct;
 use serde::{Serialize, Serializer};
 
+pub use azure::{AzureMachine, AzureSnpClaims, AzureTdxClaims};
 pub use cca::CcaClaims;
 pub use dcap::{DcapClaims, DcapTcb, JudgedTcb};
 pub use nitro::NitroClaims;
 pub use snp::SnpClaims;
+pub use tpm::{QuoteClaims, TpmClaims};
 
 use crate::policy::{Product, Tee, Vendor, Vocabulary as _};
 
@@ -37,6 +40,12 @@ pub enum Claims {
     Cca(Box<CcaClaims>),
     /// Of an attestation document of AWS Nitro Enclaves.
     Nitro(Box<NitroClaims>),
+    /// Of a TPM quote and the certificate of its key.
+    Tpm(Box<TpmClaims>),
+    /// Of a virtual machine of Azure on AMD SEV-SNP.
+    AzureSnp(Box<AzureSnpClaims>),
+    /// Of a virtual machine of Azure on Intel TDX.
+    AzureTdx(Box<AzureTdxClaims>),
 }
 
 /// A measurement beside that of the launch, which firmware or the guest itself extends as it starts more code.
@@ -57,16 +66,20 @@ impl Claims {
             Self::Sgx(_) => Tee::Sgx,
             Self::Cca(_) => Tee::Cca,
             Self::Nitro(_) => Tee::Nitro,
+            Self::Tpm(_) => Tee::Tpm,
+            Self::AzureSnp(_) => Tee::AzureSnp,
+            Self::AzureTdx(_) => Tee::AzureTdx,
         }
     }
 
     /// Who made the processor, or whose processor is simulated.
     pub fn vendor(&self) -> Vendor {
         match self {
-            Self::SevSnp(_) => Vendor::Amd,
-            Self::Tdx(_) | Self::Sgx(_) => Vendor::Intel,
+            Self::Tdx(_) | Self::Sgx(_) | Self::AzureTdx(_) => Vendor::Intel,
+            Self::SevSnp(_) | Self::AzureSnp(_) => Vendor::Amd,
             Self::Cca(_) => Vendor::Arm,
             Self::Nitro(_) => Vendor::Aws,
+            Self::Tpm(_) => Vendor::Tpm,
         }
     }
 
@@ -75,34 +88,38 @@ impl Claims {
         match self {
             Self::SevSnp(claims) => claims.product_name(),
             Self::Tdx(claims) | Self::Sgx(claims) => claims.product().name(),
+            Self::AzureSnp(claims) => claims.hardware.product_name(),
+            Self::AzureTdx(claims) => claims.hardware.product().name(),
             Self::Cca(_) => Product::CcaPlatform.name(),
             Self::Nitro(_) => Product::NitroSystem.name(),
+            Self::Tpm(_) => Product::Tpm2.name(),
         }
     }
 
     /// What the product may be: one, or several that the evidence does not tell apart. Then it counts as each.
     pub fn products(&self) -> Vec<Product> {
         match self {
-            Self::SevSnp(claims) => {
-                let of_generation = |product: &SnpProduct| product.generation() == claims.generation;
-                match claims.product {
-                    Some(product) => Vec::from([product.into()]),
-                    None => SnpProduct::ALL.into_iter().filter(of_generation).map(Product::from).collect(),
-                }
-            }
             Self::Tdx(claims) | Self::Sgx(claims) => Vec::from([claims.product()]),
+            Self::SevSnp(claims) => claims.products(),
+            Self::AzureSnp(claims) => claims.hardware.products(),
+            Self::AzureTdx(claims) => Vec::from([claims.hardware.product()]),
             Self::Cca(_) => Vec::from([Product::CcaPlatform]),
             Self::Nitro(_) => Vec::from([Product::NitroSystem]),
+            Self::Tpm(_) => Vec::from([Product::Tpm2]),
         }
     }
 
-    /// The measurement of what was launched: the digest of the initial memory or image.
+    /// The measurement of what was launched: the digest of the initial memory or image; of a TPM the digest of the
+    /// registers that it quotes, which says nothing about which those are.
     pub fn measurement(&self) -> &[u8] {
         match self {
             Self::SevSnp(claims) => &claims.report.measurement,
             Self::Tdx(claims) | Self::Sgx(claims) => claims.measurement(),
+            Self::AzureSnp(claims) => &claims.hardware.report.measurement,
+            Self::AzureTdx(claims) => claims.hardware.measurement(),
             Self::Cca(claims) => claims.realm.initial.as_bytes(),
             Self::Nitro(claims) => claims.measurement(),
+            Self::Tpm(claims) => &claims.quote.attest.pcr_digest,
         }
     }
 
@@ -114,6 +131,9 @@ impl Claims {
             Self::Tdx(claims) | Self::Sgx(claims) => claims.registers(),
             Self::Cca(claims) => claims.registers(),
             Self::Nitro(claims) => claims.registers(),
+            Self::Tpm(claims) => claims.quote.extended(),
+            Self::AzureSnp(claims) => claims.machine.quote.extended(),
+            Self::AzureTdx(claims) => claims.registers(),
         }
     }
 
@@ -122,6 +142,9 @@ impl Claims {
     pub fn optional_registers(&self) -> Vec<Register<'_>> {
         match self {
             Self::SevSnp(_) | Self::Tdx(_) | Self::Sgx(_) | Self::Cca(_) => Vec::new(),
+            Self::Tpm(claims) => claims.quote.as_reset(),
+            Self::AzureSnp(claims) => claims.machine.quote.as_reset(),
+            Self::AzureTdx(claims) => claims.machine.quote.as_reset(),
             Self::Nitro(claims) => claims.optional_registers(),
         }
     }

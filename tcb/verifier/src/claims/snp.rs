@@ -3,12 +3,14 @@
 //! What SEV-SNP evidence says.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use enarx_evidence::snp::{Generation, Product, Report, TcbVersion};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::Text;
+use crate::policy;
 
 /// What an AMD SEV-SNP report and the certificate of its key say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,15 @@ impl SnpClaims {
     /// The name of the product, or of its generation if nothing finer is known.
     pub fn product_name(&self) -> &'static str {
         self.product.map_or(self.generation.name(), Product::name)
+    }
+
+    /// What the product may be: one, or several of a generation.
+    pub(super) fn products(&self) -> Vec<policy::Product> {
+        let of_generation = |product: &Product| product.generation() == self.generation;
+        match self.product {
+            Some(product) => Vec::from([product.into()]),
+            None => Product::ALL.into_iter().filter(of_generation).map(policy::Product::from).collect(),
+        }
     }
 
     /// The chip, unless its host hides it: as many bytes as identify it.

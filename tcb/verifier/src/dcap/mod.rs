@@ -23,6 +23,7 @@ use enarx_evidence::dcap::{Body, Quote, TeeType};
 use enarx_evidence::x509::PublicKey;
 
 use crate::appraisal::Examined;
+use crate::binding::Bound;
 use crate::chain::{self, Profile, Revocable};
 use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
 use crate::endorsements::{self, Endorsements};
@@ -46,8 +47,8 @@ pub(crate) fn examine(
 ) -> Option<Examined> {
     let evidence = &verification.bundle.evidence;
     let tee = if evidence.format == Format::Tdx { TeeType::Tdx } else { TeeType::Sgx };
-    let (claims, root) =
-        examine_quote(&evidence.bytes, tee, verification.report_data, verification, crypto, findings)?;
+    let bound = Bound { subject: Subject::QuoteReportData, ..Bound::session(verification.report_data) };
+    let (claims, root) = examine_quote(&evidence.bytes, tee, bound, verification, crypto, findings)?;
     let claims = Box::new(claims);
     let claims = match tee {
         TeeType::Sgx => Claims::Sgx(claims),
@@ -56,12 +57,12 @@ pub(crate) fn examine(
     Some(Examined { claims, root })
 }
 
-/// Verifies a quote that is about a kind of TEE and bound to `report_data`, wherever it came from. Without a root
-/// nothing is proved.
+/// Verifies a quote that is about a kind of TEE and bound to something, wherever it came from. Without a root nothing
+/// is proved.
 pub(crate) fn examine_quote(
     bytes: &[u8],
     tee: TeeType,
-    report_data: &[u8; 64],
+    bound: Bound<'_>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
@@ -74,7 +75,7 @@ pub(crate) fn examine_quote(
     quoting_enclave::vendor(&quote, findings);
     quoting_enclave::attestation_key(&quote, findings);
     signature(&quote, bytes, crypto, findings);
-    bound(&quote.body, report_data, findings);
+    report_data(&quote.body, bound, findings);
     let pck = certification::pck(&quote, &endorsements, verification.now, crypto, findings)?;
     quoting_enclave::signature(&pck, findings);
     let root = chain::verify(&pck.certificate, &endorsements, &PCK_CHAIN, verification, crypto, findings);
@@ -131,9 +132,9 @@ fn point(coordinates: &[u8; 64]) -> [u8; 65] {
     point
 }
 
-/// The quote was made for this session.
-fn bound(body: &Body, wanted: &[u8; 64], findings: &mut Findings) {
-    let found = body.report_data();
+/// The quote was made for this session, or for what else it is bound to.
+fn report_data(body: &Body, bound: Bound<'_>, findings: &mut Findings) {
+    let (wanted, found) = (bound.report_data, body.report_data());
     let (same, wanted, found) = (found == wanted, hex::encode(wanted), hex::encode(found));
-    findings.check(Subject::QuoteReportData, Code::ReportDataMismatch, same, wanted, found);
+    findings.check(bound.subject, bound.code, same, wanted, found);
 }

@@ -8,8 +8,8 @@
 //! 64 bits, big-endian, followed by the fields of each item. Words and texts are UTF-8, numbers below
 //! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
 //! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
-//! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`, `intel`,
-//! `tcb info`) is left out where it says its default, so that a policy keeps its digest when the language grows.
+//! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`, `tpm`,
+//! `intel`, `tcb info`) is left out where it says its default, so that a policy keeps its digest when the language grows.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::Policy;
 use super::intel::{Intel, TcbInfo};
-use super::model::{Matcher, Measurement, SimulatedRoot, Vocabulary};
+use super::model::{Matcher, Measurement, SimulatedRoot, Tpm, Vocabulary};
 
 /// The SHA-256 of the canonical encoding.
 pub(super) fn digest(policy: &Policy) -> [u8; 32] {
@@ -69,6 +69,9 @@ fn encode(policy: &Policy, fields: &mut Fields) {
     fields.word("smt", policy.guest.smt);
     if !policy.platform_software.is_empty() {
         fields.measurements("cca software", &policy.platform_software);
+    }
+    if policy.tpm != Tpm::default() {
+        fields.word("tpm sha1", policy.tpm.sha1);
     }
     fields.word("crl", policy.crl);
     if policy.intel != Intel::default() {

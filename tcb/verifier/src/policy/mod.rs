@@ -63,6 +63,9 @@
 //! [cca]                                  # absent: no firmware of an Arm CCA platform is acceptable
 //! software = ["rmm-1.2", "sha256:..."]   # measurements that components of platforms may have
 //!
+//! [tpm]                                  # this is the default
+//! sha1 = "refuse"
+//!
 //! [collateral]
 //! crl = "required"                       # or "absent-accepted"
 //! tcb_info = "required"                  # TCB info and identity of the quoting enclave; or "absent-accepted"
@@ -86,7 +89,7 @@ pub use error::PolicyError;
 pub use intel::{Advisories, Intel, Signer, TcbInfo};
 pub use model::{
     AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
-    SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
+    SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
 };
 
 /// Longest policy that is read.
@@ -107,6 +110,7 @@ pub struct Policy {
     guest: Guest,
     intel: Intel,
     platform_software: BTreeSet<Measurement>,
+    tpm: Tpm,
     crl: Crl,
     tcb_info: TcbInfo,
 }
@@ -134,6 +138,7 @@ impl Policy {
             guest: Guest::default(),
             intel: Intel::default(),
             platform_software: BTreeSet::new(),
+            tpm: Tpm::default(),
             crl: Crl::Required,
             tcb_info: TcbInfo::Required,
         }
@@ -206,6 +211,11 @@ impl Policy {
     /// minimum TCB; empty accepts none.
     pub fn platform_software(&self) -> &BTreeSet<Measurement> {
         &self.platform_software
+    }
+
+    /// What is asked of TPM quotes.
+    pub fn tpm(&self) -> &Tpm {
+        &self.tpm
     }
 
     /// What is asked of certificate revocation lists.

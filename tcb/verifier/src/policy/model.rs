@@ -311,6 +311,19 @@ impl Default for Guest {
     }
 }
 
+/// What is asked of TPM quotes, also of those of Azure's virtual machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tpm {
+    /// Only SHA-1 speaks for a register, or for the quote itself.
+    pub sha1: Switch,
+}
+
+impl Default for Tpm {
+    fn default() -> Self {
+        Self { sha1: Switch::Refuse }
+    }
+}
+
 vocabulary! {
     /// A hash function of measurements.
     DigestAlgorithm {

@@ -17,7 +17,7 @@ use super::error::PolicyError;
 use super::intel::{self, TcbInfo};
 use super::model::{
     AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
-    SimulatedRoot, Switch, Tee, Vendor, Vocabulary,
+    SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
 };
 use super::reader::{At, Table, all_words};
 use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
@@ -25,8 +25,19 @@ use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
 /// The highest virtual machine privilege level (AMD APM volume 2, section 15.36.7: levels 0 to 3).
 const MAX_VMPL: u8 = 3;
 
-const ROOT_KEYS: &[&str] =
-    &["version", "keep", "simulated", "allow", "deny", "minimum_tcb", "guest", "intel", "cca", "collateral"];
+const ROOT_KEYS: &[&str] = &[
+    "version",
+    "keep",
+    "simulated",
+    "allow",
+    "deny",
+    "minimum_tcb",
+    "guest",
+    "intel",
+    "cca",
+    "tpm",
+    "collateral",
+];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     if text.len() > MAX_POLICY_BYTES {
@@ -58,6 +69,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         crl,
         tcb_info,
         platform_software: platform_software(&root)?,
+        tpm: tpm(&root)?,
     })
 }
 
@@ -263,6 +275,12 @@ fn collateral(root: &Table<'_>) -> Result<(Crl, TcbInfo), PolicyError> {
     };
     let crl = table.word("crl")?.unwrap_or(Crl::Required);
     Ok((crl, table.word("tcb_info")?.unwrap_or(TcbInfo::Required)))
+}
+
+fn tpm(root: &Table<'_>) -> Result<Tpm, PolicyError> {
+    let safe = Tpm::default();
+    let Some(table) = root.section("tpm", &["sha1"])? else { return Ok(safe) };
+    Ok(Tpm { sha1: table.word("sha1")?.unwrap_or(safe.sha1) })
 }
 
 /// Names of rules, reference values and roots: what refusals quote and command lines take.

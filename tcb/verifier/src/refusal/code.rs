@@ -280,6 +280,34 @@ codes! {
     /// More code was started after the launch, and the policy does not accept the measurement of it.
     RegisterNotAccepted = "register-not-accepted",
         hint: "the host started more than the Keep; if you know what, add the value to `[keep.registers]`";
+    /// No attestation key of the TPM was sent, and no certificate of one.
+    TpmKeyMissing = "tpm-key-missing", hint: "the host should send the certificate of its attestation key";
+    /// Nobody that is known vouches for the attestation key.
+    TpmKeyNotEndorsed = "tpm-key-not-endorsed",
+        hint: "name the key as a trust root if you know whose TPM it is, or ask the host for its certificate";
+    /// The attestation key is one that could also sign what did not come from the TPM.
+    TpmKeyAttributes = "tpm-key-attributes",
+        hint: "the host should quote with a restricted signing key that its TPM made itself";
+    /// The attestation key did not sign the quote.
+    TpmSignatureInvalid = "tpm-signature-invalid",
+        hint: "the quote was forged or damaged, or is another machine's: do not trust this host";
+    /// The host did not send the values of all registers that the quote is about.
+    PcrValuesMissing = "pcr-values-missing", hint: "the host should send the values with the quote";
+    /// The values of the registers are not those of the quote.
+    PcrDigestMismatch = "pcr-digest-mismatch",
+        hint: "the host sent other values than its TPM has, or read them at another time";
+    /// The quote is not about a register that the policy names.
+    RegisterNotQuoted = "register-not-quoted",
+        hint: "the host should quote every register that the policy names";
+    /// Only SHA-1 speaks for a register or for the quote, and collisions of it can be made.
+    WeakHashNotAccepted = "weak-hash-not-accepted",
+        hint: "the host should quote another bank; a policy can accept SHA-1 by `[tpm]`, `sha1 = \"accept\"`";
+    /// The hardware does not vouch for the runtime data, which name the keys of the virtual TPM.
+    RuntimeDataMismatch = "runtime-data-mismatch",
+        hint: "the host exchanged the keys of the virtual TPM: do not trust this host";
+    /// The TDREPORT in the HCL report is not that of the machine that the TD quote is about.
+    TdReportMismatch = "td-report-mismatch",
+        hint: "the host put parts of two machines together: do not trust this host";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

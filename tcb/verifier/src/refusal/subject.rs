@@ -191,6 +191,28 @@ subjects! {
         why: "whoever debugs the platform may see more than it should";
     CcaSoftware = "platform software", "RMM, section A7.2",
         why: "the firmware below a realm can read its memory";
+    TpmEvidence = "evidence", "TPM 2.0, part 2, section 10.12.12",
+        why: "bytes that are not what they claim to be can mean anything";
+    TpmQuote = "signature of the quote", "TPM 2.0, part 2, section 10.12.12",
+        why: "it proves that a TPM said which code the machine started";
+    TpmKey = "attestation key", "TPM 2.0, part 1, section 9.5.3",
+        why: "anybody can make a key; only a known one is in a TPM";
+    TpmKeyAttributes = "attributes of the attestation key", "TPM 2.0, part 2, section 8.3",
+        why: "a key that signs anything could sign a quote that no TPM made";
+    QuoteData = "extra data of the quote", "TPM 2.0, part 2, section 10.12.12",
+        why: "it proves that the quote was made for this session and no other";
+    Registers = "registers of the quote", "TPM 2.0, part 2, section 10.12.4",
+        why: "the quote is about those registers only that its maker selected";
+    HashFunction = "hash function of the quote", "TPM 2.0, part 2, section 6.3",
+        why: "with SHA-1 two kinds of code can have one measurement";
+    HclReport = "evidence", "Azure, HCL report",
+        why: "bytes that are not what they claim to be can mean anything";
+    RuntimeData = "runtime data", "Azure, HCL report",
+        why: "it proves that the hardware vouches for the keys of the virtual TPM";
+    TdReport = "TDREPORT", "Azure, HCL report",
+        why: "the TD quote proves nothing about another machine's TPM";
+    Paravisor = "privilege level of the paravisor", "56860, section 7.3",
+        why: "the guest itself could have a report made about keys that no TPM has";
     Register = "measurement register", "RFC 9334, section 7",
         why: "code that is started after the launch is measured into it";
 }

@@ -7,6 +7,7 @@ use enarx_evidence::snp::{Generation, Layout, Product, RawTcb, Report, SigningKe
 use enarx_evidence::x509::PublicKey;
 
 use super::key::KeyCertificate;
+use crate::binding::Bound;
 use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
 use crate::refusal::{Findings, Subject};
 use crate::{Code, Root};
@@ -134,11 +135,11 @@ pub(super) fn signature(
     findings.check(Subject::ReportSignature, Code::ReportSignatureInvalid, valid, expected, found);
 }
 
-/// The report was made for this session.
-pub(super) fn report_data(report: &Report, wanted: &[u8; 64], findings: &mut Findings) {
-    let found = &report.report_data;
+/// The report was made for this session, or for what else it is bound to.
+pub(super) fn report_data(report: &Report, bound: Bound<'_>, findings: &mut Findings) {
+    let (wanted, found) = (bound.report_data, &report.report_data);
     let (same, wanted, found) = (found == wanted, hex::encode(wanted), hex::encode(found));
-    findings.check(Subject::ReportData, Code::ReportDataMismatch, same, wanted, found);
+    findings.check(bound.subject, bound.code, same, wanted, found);
 }
 
 /// Current, committed, launch and reported TCB by name. `None` if reserved bytes say that a layout is not that of

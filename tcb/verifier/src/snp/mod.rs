@@ -15,6 +15,7 @@ use alloc::boxed::Box;
 use enarx_evidence::snp::{Report, SigningKey};
 
 use crate::appraisal::Examined;
+use crate::binding::Bound;
 use crate::chain::{self, Profile, Revocable};
 use crate::crypto::SignatureVerifier;
 use crate::endorsements::{self, Endorsements};
@@ -42,15 +43,21 @@ pub(crate) fn examine(
     let bytes = &verification.bundle.evidence.bytes;
     let opened = endorsements::open(&verification.bundle.endorsements, findings);
     let endorsements = Endorsements::read(&opened, findings);
-    let (claims, root) =
-        examine_report(bytes, verification.report_data, &endorsements, verification, crypto, findings)?;
+    let (claims, root) = examine_report(
+        bytes,
+        Bound::session(verification.report_data),
+        &endorsements,
+        verification,
+        crypto,
+        findings,
+    )?;
     Some(Examined { claims: Claims::SevSnp(Box::new(claims)), root })
 }
 
-/// Verifies a report that is bound to `report_data`, wherever it came from. Without a root nothing is proved.
+/// Verifies a report that is bound to something, wherever it came from. Without a root nothing is proved.
 pub(crate) fn examine_report(
     bytes: &[u8],
-    report_data: &[u8; 64],
+    bound: Bound<'_>,
     endorsements: &Endorsements<'_>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
@@ -72,7 +79,7 @@ pub(crate) fn examine_report(
     if let Some(key) = &key {
         binding::signature(&report, bytes, key, crypto, findings);
     }
-    binding::report_data(&report, report_data, findings);
+    binding::report_data(&report, bound, findings);
 
     let generation = generation?;
     let [current_tcb, committed_tcb, launch_tcb, reported_tcb] =

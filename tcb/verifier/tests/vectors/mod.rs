@@ -15,6 +15,8 @@ use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use enarx_verifier::UnixTime;
 use toml::{Table, Value};
 
+pub(crate) mod tpm;
+
 /// All recorded evidence.
 pub(crate) struct Vectors {
     dir: PathBuf,
@@ -67,7 +69,8 @@ impl Vectors {
     }
 
     fn read_case(&self, table: &Table) -> Case {
-        let alone = table.get("kind").and_then(Value::as_str) == Some("certificate-only");
+        let alone = table.get("kind").and_then(Value::as_str) == Some("certificate-only")
+            && table["tee"].as_str() == Some("snp");
         let within = alone.then(|| Box::new((self.case("genoa-v3-tsm-veraison"), "roots/amd/genoa-ask.pem")));
         Case { dir: self.dir.clone(), table: table.clone(), within }
     }
@@ -181,6 +184,10 @@ impl Case {
             "sgx" => Format::Sgx,
             "cca" => Format::Cca,
             "nitro" => Format::Nitro,
+            "tpm" => Format::Tpm,
+            "azure-snp-vtpm" => Format::AzureSnp,
+            "azure-tdx-vtpm" => Format::AzureTdx,
+            "nvgpu" => Format::NvGpu,
             other => panic!("`{other}` is not a TEE"),
         }
     }
