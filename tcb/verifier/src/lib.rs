@@ -31,6 +31,7 @@ pub mod crypto;
 mod dcap;
 mod endorsements;
 mod nitro;
+mod nvgpu;
 pub mod policy;
 mod refusal;
 mod result;
@@ -46,7 +47,7 @@ use enarx_evidence::Bundle;
 pub use anchor::{Root, TrustAnchors};
 pub use claims::{
     AzureMachine, AzureSnpClaims, AzureTdxClaims, CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb,
-    NitroClaims, QuoteClaims, Register, SnpClaims, TpmClaims,
+    NitroClaims, NvGpuClaims, QuoteClaims, Register, SnpClaims, TpmClaims,
 };
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, Refusal, Refusals};

@@ -45,6 +45,7 @@ pub(crate) fn examine(
         Format::Tpm => crate::tpm::examine(verification, crypto, findings),
         Format::AzureSnp => crate::azure::examine_snp(verification, crypto, findings),
         Format::AzureTdx => crate::azure::examine_tdx(verification, crypto, findings),
+        Format::NvGpu => crate::nvgpu::examine(verification, crypto, findings),
         other => {
             let expected = "evidence of a kind that is known here";
             findings.refuse(Subject::Evidence, Code::EvidenceFormatUnsupported, expected, other);
@@ -78,6 +79,8 @@ pub(crate) fn appraise(
                 snp::check_under_paravisor(&claims.hardware, &ruling, policy, &mut findings);
                 tpm::check(&claims.machine.quote, policy, &mut findings);
             }
+            // The rules and the measurement are all that is asked of devices.
+            Claims::NvGpu(_) => {}
             Claims::AzureTdx(claims) => {
                 dcap::check(&claims.hardware, policy, &mut findings);
                 tpm::check(&claims.machine.quote, policy, &mut findings);

@@ -6,6 +6,7 @@ mod azure;
 mod cca;
 mod dcap;
 mod nitro;
+mod nvgpu;
 mod snp;
 mod tpm;
 
@@ -20,6 +21,7 @@ pub use azure::{AzureMachine, AzureSnpClaims, AzureTdxClaims};
 pub use cca::CcaClaims;
 pub use dcap::{DcapClaims, DcapTcb, JudgedTcb};
 pub use nitro::NitroClaims;
+pub use nvgpu::NvGpuClaims;
 pub use snp::SnpClaims;
 pub use tpm::{QuoteClaims, TpmClaims};
 
@@ -46,6 +48,9 @@ pub enum Claims {
     AzureSnp(Box<AzureSnpClaims>),
     /// Of a virtual machine of Azure on Intel TDX.
     AzureTdx(Box<AzureTdxClaims>),
+    /// Of the measurements of an NVIDIA GPU or switch.
+    #[serde(rename = "nvgpu")]
+    NvGpu(Box<NvGpuClaims>),
 }
 
 /// A measurement beside that of the launch, which firmware or the guest itself extends as it starts more code.
@@ -69,6 +74,7 @@ impl Claims {
             Self::Tpm(_) => Tee::Tpm,
             Self::AzureSnp(_) => Tee::AzureSnp,
             Self::AzureTdx(_) => Tee::AzureTdx,
+            Self::NvGpu(_) => Tee::NvGpu,
         }
     }
 
@@ -80,6 +86,7 @@ impl Claims {
             Self::Cca(_) => Vendor::Arm,
             Self::Nitro(_) => Vendor::Aws,
             Self::Tpm(_) => Vendor::Tpm,
+            Self::NvGpu(_) => Vendor::Nvidia,
         }
     }
 
@@ -90,6 +97,7 @@ impl Claims {
             Self::Tdx(claims) | Self::Sgx(claims) => claims.product().name(),
             Self::AzureSnp(claims) => claims.hardware.product_name(),
             Self::AzureTdx(claims) => claims.hardware.product().name(),
+            Self::NvGpu(claims) => claims.product.name(),
             Self::Cca(_) => Product::CcaPlatform.name(),
             Self::Nitro(_) => Product::NitroSystem.name(),
             Self::Tpm(_) => Product::Tpm2.name(),
@@ -103,6 +111,7 @@ impl Claims {
             Self::SevSnp(claims) => claims.products(),
             Self::AzureSnp(claims) => claims.hardware.products(),
             Self::AzureTdx(claims) => Vec::from([claims.hardware.product()]),
+            Self::NvGpu(claims) => Vec::from([claims.product]),
             Self::Cca(_) => Vec::from([Product::CcaPlatform]),
             Self::Nitro(_) => Vec::from([Product::NitroSystem]),
             Self::Tpm(_) => Vec::from([Product::Tpm2]),
@@ -117,6 +126,7 @@ impl Claims {
             Self::Tdx(claims) | Self::Sgx(claims) => claims.measurement(),
             Self::AzureSnp(claims) => &claims.hardware.report.measurement,
             Self::AzureTdx(claims) => claims.hardware.measurement(),
+            Self::NvGpu(claims) => &claims.measurement,
             Self::Cca(claims) => claims.realm.initial.as_bytes(),
             Self::Nitro(claims) => claims.measurement(),
             Self::Tpm(claims) => &claims.quote.attest.pcr_digest,
@@ -127,7 +137,7 @@ impl Claims {
     /// refused unless the policy names its value.
     pub fn registers(&self) -> Vec<Register<'_>> {
         match self {
-            Self::SevSnp(_) => Vec::new(),
+            Self::SevSnp(_) | Self::NvGpu(_) => Vec::new(),
             Self::Tdx(claims) | Self::Sgx(claims) => claims.registers(),
             Self::Cca(claims) => claims.registers(),
             Self::Nitro(claims) => claims.registers(),
@@ -141,7 +151,7 @@ impl Claims {
     /// policy names their values; one that the evidence does not have is empty.
     pub fn optional_registers(&self) -> Vec<Register<'_>> {
         match self {
-            Self::SevSnp(_) | Self::Tdx(_) | Self::Sgx(_) | Self::Cca(_) => Vec::new(),
+            Self::SevSnp(_) | Self::Tdx(_) | Self::Sgx(_) | Self::Cca(_) | Self::NvGpu(_) => Vec::new(),
             Self::Tpm(claims) => claims.quote.as_reset(),
             Self::AzureSnp(claims) => claims.machine.quote.as_reset(),
             Self::AzureTdx(claims) => claims.machine.quote.as_reset(),

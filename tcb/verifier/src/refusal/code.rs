@@ -308,6 +308,8 @@ codes! {
     /// The TDREPORT in the HCL report is not that of the machine that the TD quote is about.
     TdReportMismatch = "td-report-mismatch",
         hint: "the host put parts of two machines together: do not trust this host";
+    /// The key of the device was made for other firmware than the report names.
+    FirmwareIdMismatch = "firmware-id-mismatch", hint: "the host sent the certificates of another device";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

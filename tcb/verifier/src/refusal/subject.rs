@@ -213,6 +213,18 @@ subjects! {
         why: "the TD quote proves nothing about another machine's TPM";
     Paravisor = "privilege level of the paravisor", "56860, section 7.3",
         why: "the guest itself could have a report made about keys that no TPM has";
+    GpuReport = "evidence", "DSP0274, section 10.11",
+        why: "bytes that are not what they claim to be can mean anything";
+    GpuKey = "key of the device", "DSP0274, section 10.8",
+        why: "without it nobody knows whose key signed the report";
+    GpuSignature = "report signature", "DSP0274, section 10.11.1",
+        why: "it proves that the device measured itself";
+    GpuNonce = "nonce of the request", "DSP0274, section 10.11",
+        why: "it proves that the report was made for this session and no other";
+    GpuFirmware = "firmware of the device", "DICE attestation architecture, section 6.1.1",
+        why: "the key is derived for one firmware, which no other has";
+    GpuProduct = "product", "NVIDIA, certificates of devices",
+        why: "rules depend on which device it is";
     Register = "measurement register", "RFC 9334, section 7",
         why: "code that is started after the launch is measured into it";
 }

@@ -197,7 +197,7 @@ impl Case {
         self.table.get(key).map(|digits| hex::decode(digits.as_str().unwrap()).unwrap())
     }
 
-    fn files(&self, key: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn files(&self, key: &str) -> Vec<Vec<u8>> {
         self.files_but(key, "")
     }
 
