@@ -117,6 +117,14 @@ impl<'a> Reader<'a> {
         null
     }
 
+    pub(crate) fn is_text(&self) -> bool {
+        self.major() == Some(TEXT)
+    }
+
+    pub(crate) fn is_map(&self) -> bool {
+        self.major() == Some(MAP)
+    }
+
     /// The entries of a map.
     pub(crate) fn map(&mut self, field: &'static str, limit: usize) -> Result<Entries<'a>, ParseError> {
         let at = self.offset;

@@ -15,6 +15,7 @@
 //! - [`cca`]: Arm CCA attestation tokens;
 //! - [`nitro`]: attestation documents of AWS Nitro Enclaves;
 //! - [`cose`]: as much of COSE as the last two use;
+//! - [`cmw`]: wrappers in which other protocols carry evidence and results;
 //! - [`tpm`]: TPM 2.0 quotes, signatures, attestation keys, values of registers;
 //! - [`azure`]: what a confidential virtual machine of Azure has beside its TPM quote;
 //! - [`nvgpu`]: measurements of NVIDIA GPUs and switches;
@@ -28,6 +29,7 @@ pub mod azure;
 mod bundle;
 mod cbor;
 pub mod cca;
+pub mod cmw;
 pub mod cose;
 mod cursor;
 pub mod dcap;

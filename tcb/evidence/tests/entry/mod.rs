@@ -7,6 +7,7 @@
 
 use enarx_evidence::azure::{AzureEvidence, HclReport, RuntimeData};
 use enarx_evidence::cca::{PlatformClaims, RealmClaims, Token};
+use enarx_evidence::cmw::Cmw;
 use enarx_evidence::cose::{EcKey, Sign1};
 use enarx_evidence::dcap::{Collateral, EnclaveIdentity, PckExtensions, Quote, TcbInfo};
 use enarx_evidence::endorsement::{Document, documents};
@@ -111,6 +112,16 @@ pub(crate) fn collateral(bytes: &[u8]) {
     }
     if let Ok(identity) = EnclaveIdentity::parse(bytes) {
         assert_eq!(EnclaveIdentity::parse(identity.encode().as_bytes()), Ok(identity));
+    }
+}
+
+pub(crate) fn cmw(bytes: &[u8]) {
+    if let Ok(cmw) = Cmw::parse(bytes) {
+        let cbor = cmw.to_cbor();
+        assert_eq!(Cmw::parse(&cbor).as_ref(), Ok(&cmw));
+        if let Some(json) = cmw.to_json() {
+            assert_eq!(Cmw::parse(json.as_bytes()).as_ref(), Ok(&cmw));
+        }
     }
 }
 
