@@ -2,8 +2,8 @@
 
 //! What evidence is bound to, also where its fields are shorter than report data.
 //!
-//! The extra data of a TPM quote and the nonce of a GPU are chosen by who asks, and most often shorter than the
-//! 64 bytes of report data. They are bound to report data in one of two ways:
+//! The extra data of a TPM quote, the nonce of a GPU and the user data of a Nitro enclave are chosen by who asks, and
+//! may be shorter than the 64 bytes of report data. They are bound to report data in one of two ways:
 //!
 //! - they are the SHA-256 of the report data, as everything of Enarx asks for;
 //! - they are the report data up to where only zeros follow, for a relying party that gave a nonce of its own and

@@ -29,6 +29,7 @@ mod claims;
 mod cose;
 pub mod crypto;
 mod dcap;
+pub mod ear;
 mod endorsements;
 mod nitro;
 mod nvgpu;

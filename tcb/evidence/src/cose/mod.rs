@@ -26,6 +26,7 @@ const CONTEXT: &str = "Signature1";
 /// Header parameters (RFC 9052, section 3.1).
 const ALG: i64 = 1;
 const CRIT: i64 = 2;
+const KID: i64 = 4;
 
 /// An unprotected header without parameters.
 const EMPTY_MAP: &[u8] = &[0xa0];
@@ -112,6 +113,14 @@ impl<'a> Sign1<'a> {
     /// A message without an unprotected header, tagged.
     pub fn new(protected: &'a [u8], payload: &'a [u8], signature: &'a [u8]) -> Self {
         Self { tagged: true, protected, unprotected: EMPTY_MAP, payload, signature }
+    }
+
+    /// An unprotected header that names the key (RFC 9052, section 3.1).
+    pub fn key_id_header(key_id: &[u8]) -> Vec<u8> {
+        written(|encoder| {
+            encoder.map(1)?.i64(KID)?.bytes(key_id)?;
+            Ok(())
+        })
     }
 
     /// Reads one message and nothing after it. The protected header has to name an algorithm and must not have

@@ -37,7 +37,7 @@ pub(super) fn check(
 /// and what it signs proves nothing.
 fn lifecycle(claims: &CcaClaims, policy: &Policy, findings: &mut Findings) {
     let lifecycle = claims.platform.lifecycle;
-    let debug = lifecycle.state() == Some(LifecycleState::NonCcaPlatformDebug);
+    let debug = claims.debug();
     switch(Subject::CcaDebug, Code::DebugAllowed, policy.guest().debug, debug, findings);
     let closed = debug || lifecycle.state() == Some(LifecycleState::Secured);
     let code = Code::LifecycleNotSecured;

@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use enarx_evidence::cca::{MecPolicy, PlatformClaims, RealmClaims, SoftwareComponent};
+use enarx_evidence::cca::{LifecycleState, MecPolicy, PlatformClaims, RealmClaims, SoftwareComponent};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -21,6 +21,11 @@ pub struct CcaClaims {
 }
 
 impl CcaClaims {
+    /// Whether the platform beside its root of trust can be debugged.
+    pub fn debug(&self) -> bool {
+        self.platform.lifecycle.state() == Some(LifecycleState::NonCcaPlatformDebug)
+    }
+
     pub(super) fn registers(&self) -> Vec<Register<'_>> {
         let extensible = self.realm.extensible.iter().enumerate();
         extensible

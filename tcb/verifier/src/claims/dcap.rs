@@ -58,6 +58,14 @@ impl DcapClaims {
         Family::from_fmspc(&self.pck.fmspc).map_or(Product::IntelOther, Product::from)
     }
 
+    /// Whether the host may debug the TD or enclave.
+    pub fn debug(&self) -> bool {
+        match &self.quote.body {
+            Body::Sgx(report) => report.attributes.debug(),
+            Body::Td(report) => report.td_attributes.under_debug(),
+        }
+    }
+
     /// `MRTD` of a TD, `MRENCLAVE` of an enclave.
     pub fn measurement(&self) -> &[u8] {
         match &self.quote.body {

@@ -118,6 +118,20 @@ impl Claims {
         }
     }
 
+    /// Whether somebody outside may look inside by means of debugging.
+    pub fn debug(&self) -> bool {
+        match self {
+            Self::SevSnp(claims) => claims.report.policy.debug(),
+            Self::Tdx(claims) | Self::Sgx(claims) => claims.debug(),
+            Self::AzureSnp(claims) => claims.hardware.report.policy.debug(),
+            Self::AzureTdx(claims) => claims.hardware.debug(),
+            Self::Cca(claims) => claims.debug(),
+            Self::Nitro(claims) => claims.debug(),
+            // A machine is measured and not closed, and reports of devices do not say it.
+            Self::Tpm(_) | Self::NvGpu(_) => false,
+        }
+    }
+
     /// The measurement of what was launched: the digest of the initial memory or image; of a TPM the digest of the
     /// registers that it quotes, which says nothing about which those are.
     pub fn measurement(&self) -> &[u8] {

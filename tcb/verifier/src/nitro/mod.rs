@@ -15,6 +15,7 @@ use enarx_evidence::nitro::{Claims as Statement, Document};
 use enarx_evidence::x509::Certificate;
 
 use crate::appraisal::Examined;
+use crate::binding;
 use crate::chain::{self, Profile, Revocable};
 use crate::cose::{self, About};
 use crate::crypto::SignatureVerifier;
@@ -104,10 +105,11 @@ fn timestamp(claims: &Statement, leaf: &Certificate<'_>, now: UnixTime, findings
     findings.check(Subject::NitroTimestamp, Code::TimestampInFuture, made <= latest, expected, made);
 }
 
-/// The document was made for this session: its user data are the report data, all 64 bytes and nothing more.
+/// The document was made for this session: its user data are the report data. The nonce does not count, since an
+/// enclave may take it from whoever asks.
 fn report_data(claims: &Statement, wanted: &[u8; 64], findings: &mut Findings) {
     let found = claims.user_data.bytes().unwrap_or_default();
-    let (same, wanted) = (found == wanted, hex::encode(wanted));
+    let (same, wanted) = (binding::carries(found, wanted), hex::encode(wanted));
     let found = if found.is_empty() { "none".into() } else { hex::encode(found) };
     findings.check(Subject::NitroUserData, Code::ReportDataMismatch, same, wanted, found);
 }
