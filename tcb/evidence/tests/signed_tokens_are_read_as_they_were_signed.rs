@@ -127,10 +127,11 @@ prop_compose! {
         hashes in (hash(), hash()),
         key in key(),
         raw_key in bytes::<96>(),
+        bare in any::<bool>(),
         mec_policy in option::of(select(vec![MecPolicy::Shared, MecPolicy::Private])),
     ) -> RealmClaims {
         let public_key = match profile {
-            RealmProfile::Legacy => [&[4][..], &raw_key[..]].concat(),
+            RealmProfile::Legacy if bare => [&[4][..], &raw_key[..]].concat(),
             _ => key.encode(),
         };
         RealmClaims {

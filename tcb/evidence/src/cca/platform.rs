@@ -78,7 +78,7 @@ pub enum LifecycleState {
     RotProvisioning,
     /// Its root of trust is closed, and nothing can be debugged: the only state that protects anything.
     Secured,
-    /// Parts beside the root of trust can be debugged.
+    /// Parts beside the root of trust can be debugged, and with the realm manager every realm.
     NonCcaPlatformDebug,
     /// The root of trust can be debugged.
     RecoverableCcaPlatformDebug,

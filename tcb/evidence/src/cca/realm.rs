@@ -34,7 +34,7 @@ const MAX_KEY: usize = 256;
 /// Which specification the claims follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RealmProfile {
-    /// None is named, as in the first releases; the attestation key is a bare point.
+    /// None is named, as in the first releases, in which the attestation key is a bare point.
     Legacy,
     /// `tag:arm.com,2023:realm#1.0.0`; from here on the attestation key is a `COSE_Key`.
     V1,
@@ -138,14 +138,14 @@ impl RealmClaims {
         Ok(claims)
     }
 
-    /// The realm's attestation key: a bare point of P-384 without a profile, a `COSE_Key` with one.
+    /// The realm's attestation key: a `COSE_Key`, or without a profile also a bare point of P-384. The first byte
+    /// tells them apart.
     pub fn attestation_key(&self) -> Result<EcKey, ParseError> {
-        if self.profile != RealmProfile::Legacy {
-            return EcKey::parse(&self.public_key);
-        }
         let point = EcKey::from_point(&self.public_key).filter(|key| matches!(key, EcKey::P384(_)));
-        let fault = Fault::Malformed;
-        point.ok_or(ParseError { format: FORMAT, field: "cca-realm-public-key", offset: 0, fault })
+        match point.filter(|_| self.profile == RealmProfile::Legacy) {
+            Some(key) => Ok(key),
+            None => EcKey::parse(&self.public_key),
+        }
     }
 
     /// The claims as the payload of a token, in the order in which the realm manager has them; what is parsed

@@ -21,7 +21,7 @@ pub struct CcaClaims {
 }
 
 impl CcaClaims {
-    /// Whether the platform beside its root of trust can be debugged.
+    /// Whether the platform can be debugged beside its root of trust, and with the realm manager every realm.
     pub fn debug(&self) -> bool {
         self.platform.lifecycle.state() == Some(LifecycleState::NonCcaPlatformDebug)
     }

@@ -171,25 +171,25 @@ subjects! {
         why: "it proves that the document was made for this session and no other";
     NitroDebug = "debugging", "AWS Nitro user guide, `run-enclave`",
         why: "the instance beside an enclave in debug mode reads its console, and nothing of its image is measured";
-    CcaToken = "evidence", "RMM, section A7.2",
+    CcaToken = "evidence", "RMM, section A7.2.3",
         why: "bytes that are not what they claim to be can mean anything";
     CcaProfile = "profile", "RFC 9711, section 6",
         why: "claims of an unknown profile can mean anything";
-    CcaPlatformKey = "platform key", "CCA token, section 4.1",
+    CcaPlatformKey = "platform key", "RMM, section A7.2.3",
         why: "Arm has no root, so you say whose platforms you trust";
-    CcaPlatformSignature = "signature of the platform token", "CCA token, section 4.1",
+    CcaPlatformSignature = "signature of the platform token", "RMM, section A7.2.3",
         why: "it proves that the platform made the token";
-    CcaRealmSignature = "signature of the realm token", "CCA token, section 4.2",
+    CcaRealmSignature = "signature of the realm token", "RMM, section A7.2.3",
         why: "it proves that the realm manager made the token";
-    CcaRealmKey = "attestation key of the realm", "RMM, section A7.2",
+    CcaRealmKey = "attestation key of the realm", "RMM, section A7.2.3.2.2",
         why: "the platform vouches for the realm manager by naming its key";
-    CcaChallenge = "report data", "RMM, section A7.2",
+    CcaChallenge = "report data", "RMM, section A7.2.3.1.1",
         why: "it proves that the token was made for this session and no other";
-    CcaLifecycle = "life of the platform", "RMM, section A7.2",
+    CcaLifecycle = "life of the platform", "RMM, section A7.2.3.2.6",
         why: "a root of trust that is open can be made to sign anything";
-    CcaDebug = "debugging", "RMM, section A7.2",
-        why: "whoever debugs the platform may see more than it should";
-    CcaSoftware = "platform software", "RMM, section A7.2",
+    CcaDebug = "debugging", "RMM, section A7.2.3.2.6",
+        why: "whoever debugs the realm manager sees the memory of every realm";
+    CcaSoftware = "platform software", "RMM, section A7.2.3.2.7",
         why: "the firmware below a realm can read its memory";
     TpmEvidence = "evidence", "TPM 2.0, part 2, section 10.12.12",
         why: "bytes that are not what they claim to be can mean anything";
