@@ -74,7 +74,7 @@ impl Cache {
     pub fn items(&self) -> Result<Vec<Item>, CacheError> {
         let mut found = Vec::new();
         for (path, _) in self.entries()? {
-            if let Some(bundle) = read(&path) {
+            if let Ok(bundle) = read(&path) {
                 found.extend(bundle.items().cloned());
             }
         }
@@ -90,13 +90,16 @@ impl Cache {
     /// The answer that an address gave; `None` if there is none, or it is damaged.
     pub(crate) fn get(&self, url: &str, what: &What) -> Option<Vec<Item>> {
         let path = self.path(url);
-        let whole = read(&path).map(|bundle| bundle.find(what).into_iter().cloned().collect::<Vec<_>>());
-        let whole = whole.filter(|items| !items.is_empty());
-        if whole.is_none() && path.exists() {
+        let items: Vec<Item> = match read(&path) {
+            Ok(bundle) => bundle.find(what).into_iter().cloned().collect(),
+            Err(Unreadable::Absent) => return None,
+            Err(Unreadable::Damaged) => Vec::new(),
+        };
+        if items.is_empty() {
             tracing::warn!(path = %path.display(), "a damaged file in the cache is removed");
             let _ = remove(&path);
         }
-        whole
+        Some(items).filter(|items| !items.is_empty())
     }
 
     /// Keeps an answer.
@@ -141,11 +144,13 @@ impl Cache {
         for (path, metadata) in &entries {
             let old = metadata.modified().ok().and_then(|time| time.elapsed().ok());
             let unfinished = path.extension().is_some_and(|extension| extension == UNFINISHED);
-            if unfinished && old.is_none_or(|old| old < ABANDONED) {
-                continue;
-            }
-            total = total.saturating_add(metadata.len());
-            if unfinished || total > self.max_bytes {
+            let over = if unfinished {
+                old.is_some_and(|old| old >= ABANDONED)
+            } else {
+                total = total.saturating_add(metadata.len());
+                total > self.max_bytes
+            };
+            if over {
                 remove(path)?;
             }
         }
@@ -176,13 +181,20 @@ impl Cache {
     }
 }
 
-/// A file's bundle; `None` if there is none, or it is damaged.
-fn read(path: &Path) -> Option<OfflineBundle> {
+enum Unreadable {
+    Absent,
+    Damaged,
+}
+
+fn read(path: &Path) -> Result<OfflineBundle, Unreadable> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(Cache::MAX_ENTRY).read_to_end(&mut bytes).ok()?;
-    let (digest, contents) = bytes.split_at_checked(DIGEST_LEN)?;
-    let whole = Sha256::digest(contents).as_slice() == digest;
-    OfflineBundle::decode(contents).ok().filter(|_| whole)
+    let file = File::open(path).map_err(|_| Unreadable::Absent)?;
+    file.take(Cache::MAX_ENTRY).read_to_end(&mut bytes).map_err(|_| Unreadable::Damaged)?;
+    let (digest, contents) = bytes.split_at_checked(DIGEST_LEN).ok_or(Unreadable::Damaged)?;
+    if Sha256::digest(contents).as_slice() != digest {
+        return Err(Unreadable::Damaged);
+    }
+    OfflineBundle::decode(contents).map_err(|_| Unreadable::Damaged)
 }
 
 fn remove(path: &Path) -> Result<(), CacheError> {

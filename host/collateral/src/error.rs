@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Why something could not be had. Each kind says whether trying again may help.
+//! Why something could not be had. Each kind says whether trying again may help. What caused an error is its
+//! `source` and not repeated in its text.
 
 use std::io;
 use std::time::Duration;
@@ -17,8 +18,16 @@ pub enum CollateralError {
     /// The exchange with the server failed.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The vendor must not be asked yet: it said so, or was asked about the same chip a moment ago.
+    #[error("`{url}` must not be asked again for {} s", wait.as_secs())]
+    TooSoon {
+        /// The address.
+        url: String,
+        /// For how long not.
+        wait: Duration,
+    },
     /// The answer is not what was asked for.
-    #[error("`{url}` gave something else: {problem}")]
+    #[error("`{url}` gave something else")]
     Content {
         /// Where it came from.
         url: String,
@@ -68,15 +77,16 @@ impl CollateralError {
         match self {
             Self::Http(error) => error.is_retryable(),
             // The vendor will publish anew, and clocks get set.
-            Self::Stale { .. } | Self::NotYetValid { .. } => true,
+            Self::TooSoon { .. } | Self::Stale { .. } | Self::NotYetValid { .. } => true,
             Self::Content { .. } | Self::Offline { .. } | Self::NotServed { .. } => false,
         }
     }
 
-    /// How long to wait before the next try, if the server said so.
+    /// How long to wait before the next try, if the vendor said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Http(HttpError::Status { retry_after, .. }) => *retry_after,
+            Self::TooSoon { wait, .. } => Some(*wait),
             _ => None,
         }
     }
@@ -85,6 +95,7 @@ impl CollateralError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Http(error) => error.hint(),
+            Self::TooSoon { .. } => Some("the vendor asks for patience: try again later"),
             Self::Content { .. } => Some("is that the address of the service, or of something before it?"),
             Self::Stale { .. } => Some("is the clock right? a mirror may be behind its vendor"),
             Self::NotYetValid { .. } => Some("is the clock right?"),
@@ -107,7 +118,7 @@ impl CollateralError {
 #[non_exhaustive]
 pub enum HttpError {
     /// The name could not be resolved, or nothing accepts connections there.
-    #[error("could not connect to `{server}`: {source}")]
+    #[error("could not connect to `{server}`")]
     Connect {
         /// The server or proxy, with its port.
         server: String,
@@ -116,7 +127,7 @@ pub enum HttpError {
         source: io::Error,
     },
     /// The server's certificate was not accepted, or it does not speak TLS.
-    #[error("no HTTPS with `{server}`: {source}")]
+    #[error("no HTTPS with `{server}`")]
     Tls {
         /// The server or proxy, with its port.
         server: String,
@@ -145,7 +156,7 @@ pub enum HttpError {
         limit: Duration,
     },
     /// What came is no HTTP, or it broke off.
-    #[error("the exchange with `{url}` broke off: {source}")]
+    #[error("the exchange with `{url}` broke off")]
     Broken {
         /// The address.
         url: String,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use enarx_evidence::Bundle;
 use tokio::sync::Mutex as AsyncMutex;
@@ -70,7 +71,8 @@ impl Fetcher {
             needs.wanted.remove(0);
             match self.fetch(&chip).await {
                 Ok(items) => return Ok(self.collect(&needs, Collected { items, missing: Vec::new() }).await),
-                Err(error) if error.is_absence() || matches!(error, CollateralError::Offline { .. }) => {}
+                // A service may refuse what it takes for impossible with other words than that it is not there.
+                Err(error) if !error.is_retryable() => {}
                 Err(error) => {
                     let missing = vec![Missing { what: chip.describe(), error }];
                     return Ok(self.collect(&needs, Collected { items: Vec::new(), missing }).await);
@@ -176,8 +178,7 @@ impl Fetcher {
         let end = Instant::now().checked_add(patience.total_time).unwrap_or_else(Instant::now);
         let mut failures = 0_u32;
         loop {
-            let turn = self.take_turn(ask, what).await;
-            debug_assert!(turn <= Instant::now(), "a turn was waited for");
+            self.wait_for_turn(ask, what, end).await?;
             let error = match self.ask_once(ask, what).await {
                 Ok(items) => return Ok(items),
                 Err(error) => error,
@@ -197,16 +198,17 @@ impl Fetcher {
         }
     }
 
-    /// Waits until this request may be sent.
-    async fn take_turn(&self, ask: &Ask, what: &What) -> Instant {
-        let spacing = if self.config.patience.spaced { ask.spacing } else { std::time::Duration::ZERO };
-        let turn = self.pacer.turn(&ask.pace, &ask.url.server(), spacing);
+    /// Waits until this request may be sent, if that is soon enough.
+    async fn wait_for_turn(&self, ask: &Ask, what: &What, latest: Instant) -> Result<(), CollateralError> {
+        let spacing = if self.config.patience.spaced { ask.spacing } else { Duration::ZERO };
+        let turn = self.pacer.turn(&ask.pace, &ask.url.server(), spacing, latest);
+        let turn = turn.map_err(|wait| CollateralError::TooSoon { url: ask.url.to_string(), wait })?;
         let wait = turn.saturating_duration_since(Instant::now());
         if !wait.is_zero() {
             self.tell(&Event::Waiting { what, wait, error: None });
             sleep_until(turn).await;
         }
-        turn
+        Ok(())
     }
 
     async fn ask_once(&self, ask: &Ask, what: &What) -> Result<Vec<Item>, CollateralError> {

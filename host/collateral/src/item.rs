@@ -2,7 +2,7 @@
 
 //! What was fetched, and where, when and for how long.
 
-use enarx_evidence::Endorsements;
+use enarx_evidence::{Bundle, Endorsements};
 
 use crate::What;
 use crate::error::CollateralError;
@@ -100,15 +100,33 @@ impl Collected {
     pub fn endorsements(&self) -> Endorsements {
         endorsements(&self.items)
     }
+
+    /// Adds what is not there yet to endorsements. `false` if some of it has no room there: nobody reads
+    /// more than [`Bundle::MAX_ENDORSEMENTS`].
+    pub fn add_to(&self, endorsements: &mut Endorsements) -> bool {
+        let room = Bundle::MAX_ENDORSEMENTS;
+        let left_out = self.items.iter().filter(|item| !add(&mut endorsements.items, &item.bytes, room));
+        left_out.count() == 0
+    }
+}
+
+/// Adds a document if it is not there and there is room.
+fn add(documents: &mut Vec<Vec<u8>>, document: &[u8], room: usize) -> bool {
+    if documents.iter().any(|known| known == document) {
+        return true;
+    }
+    if documents.len() >= room {
+        return false;
+    }
+    documents.push(document.to_vec());
+    true
 }
 
 /// The documents, each once: answers of Intel's service repeat their issuers.
 pub(crate) fn endorsements<'a>(items: impl IntoIterator<Item = &'a Item>) -> Endorsements {
-    let mut documents: Vec<Vec<u8>> = Vec::new();
+    let mut documents = Vec::new();
     for item in items {
-        if !documents.contains(&item.bytes) {
-            documents.push(item.bytes.clone());
-        }
+        add(&mut documents, &item.bytes, usize::MAX);
     }
     Endorsements { items: documents }
 }

@@ -22,7 +22,8 @@
 //!     eprintln!("{}: {}", missing.what, missing.error);
 //! }
 //! // …to ship along with it,
-//! let endorsements = collected.endorsements();
+//! let mut shipped = bundle.clone();
+//! collected.add_to(&mut shipped.endorsements);
 //! // or as a file for whoever has no network.
 //! let mut offline = OfflineBundle::default();
 //! for item in collected.items {
@@ -37,7 +38,9 @@
 //! - [`Item`] is a document with its source, its age and its validity; [`OfflineBundle`] is a file of them;
 //! - [`Cache`] is a directory of them.
 //!
-//! Errors say whether trying again may help: [`CollateralError::is_retryable`].
+//! Errors say whether trying again may help ([`CollateralError::is_retryable`]) and what to do
+//! ([`CollateralError::hint`]); what caused them is their `source`. The format of bundle and cache, and who is
+//! asked for what, is in `docs/collateral.md`.
 
 mod bundle;
 mod cache;

@@ -67,20 +67,30 @@ impl Pacer {
     /// Most names that are remembered.
     const MAX_NAMES: usize = 4096;
 
-    /// Takes the next turn for each of the names and says when the last of them is. Turns of the first name are
-    /// `spacing` apart; the others may only have been postponed.
-    pub(crate) fn turn(&self, name: &str, server: &str, spacing: Duration) -> Instant {
+    /// Takes the next turn for a name and says when it is. Turns of a name are `spacing` apart; the server may
+    /// have postponed all of its own. If the turn would come after `latest`, it is not taken, and the wait is the
+    /// error.
+    pub(crate) fn turn(
+        &self,
+        name: &str,
+        server: &str,
+        spacing: Duration,
+        latest: Instant,
+    ) -> Result<Instant, Duration> {
         let now = Instant::now();
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn =
             [name, server].iter().filter_map(|name| next.get(*name)).fold(now, |turn, at| turn.max(*at));
+        if turn > latest {
+            return Err(turn.saturating_duration_since(now));
+        }
         if !spacing.is_zero() {
             if next.len() >= Self::MAX_NAMES {
                 next.retain(|_, at| *at > now);
             }
             next.insert(name.to_owned(), turn.checked_add(spacing).unwrap_or(turn));
         }
-        turn
+        Ok(turn)
     }
 
     /// Lets nobody ask a server for a while, because it said so.
@@ -122,9 +132,17 @@ mod tests {
     async fn turns_about_one_chip_are_spaced() {
         let (pacer, start) = (Pacer::default(), Instant::now());
         let space = Duration::from_secs(10);
-        let turn = |name: &str| (pacer.turn(name, "server", space) - start).as_secs();
-        assert_eq!([turn("one"), turn("one"), turn("other"), turn("one")], [0, 10, 0, 20]);
+        let latest = start + Duration::from_secs(70);
+        let turn = |name: &str| {
+            pacer
+                .turn(name, "server", space, latest)
+                .map(|turn| (turn - start).as_secs())
+                .map_err(|wait| wait.as_secs())
+        };
+        assert_eq!([turn("one"), turn("one"), turn("other"), turn("one")], [Ok(0), Ok(10), Ok(0), Ok(20)]);
         pacer.postpone("server", Duration::from_mins(1));
-        assert_eq!([turn("other"), turn("other"), turn("third")], [60, 70, 60]);
+        assert_eq!([turn("other"), turn("other"), turn("third")], [Ok(60), Ok(70), Ok(60)]);
+        // A turn that comes too late is not taken.
+        assert_eq!([turn("other"), turn("other")], [Err(80), Err(80)]);
     }
 }

@@ -9,8 +9,8 @@ mod support;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use enarx_collateral::{CollateralError, Collected, Config, Fetcher, NeedsError};
-use enarx_evidence::Bundle;
 use enarx_evidence::snp::{Generation, Report, Version};
+use enarx_evidence::{Bundle, Endorsements};
 use enarx_verifier::policy::{self, Policy};
 use enarx_verifier::{ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise};
 use support::amd::{MEASUREMENT, Platform, REPORT_DATA, kds, platform, simulator};
@@ -85,9 +85,25 @@ async fn loaded_keys_come_from_the_host_and_their_authorities_from_amd() {
     // From a host that sends it nothing is missing.
     let collected = collect(config(vec![kds(&server)]), &platform.bundle).await;
     assert!(collected.is_complete(), "{:?}", collected.missing);
-    let mut bundle = with(&platform, &collected);
+    let mut bundle = platform.bare();
     bundle.endorsements.items.push(platform.key.clone());
+    assert!(collected.add_to(&mut bundle.endorsements));
+    assert_eq!(bundle.endorsements.items.len(), 3);
     assert_eq!(judge(&bundle).map_err(|refusals| refusals.to_string()), Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_shipped_has_room_for_so_much() {
+    let platform = platform("amd/milan");
+    let server = platform.server("vcek", "Milan").await;
+    let collected = collect(config(vec![kds(&server)]), &platform.bare()).await;
+    let mut endorsements = platform.bundle.endorsements.clone();
+    // The key and the list are there already, the chain only in parts.
+    assert!(collected.add_to(&mut endorsements) && collected.add_to(&mut endorsements));
+    assert_eq!(endorsements.items.len(), 5);
+    let mut full = Endorsements { items: (0..Bundle::MAX_ENDORSEMENTS - 1).map(|_| vec![1]).collect() };
+    assert!(!collected.add_to(&mut full));
+    assert_eq!(full.items.len(), Bundle::MAX_ENDORSEMENTS);
 }
 
 #[tokio::test]

@@ -156,14 +156,17 @@ fn refusal(url: &Url, response: &Response<Incoming>) -> HttpError {
     }
 }
 
+/// Nobody waits longer than that because a server says so.
+const LONGEST_DELAY: Duration = Duration::from_hours(24);
+
 /// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
 fn delay(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_DELAY));
     }
     let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    Some(date.duration_since(now).unwrap_or_default().min(LONGEST_DELAY))
 }
 
 /// Where a redirect leads, if it may be followed: never from HTTPS to HTTP or back.
@@ -191,6 +194,8 @@ mod tests {
         assert_eq!(delay(" 17 ", now), Some(Duration::from_secs(17)));
         assert_eq!(delay("Sun, 06 Nov 1994 08:50:37 GMT", now), Some(Duration::from_mins(1)));
         assert_eq!(delay("Sun, 06 Nov 1994 08:40:37 GMT", now), Some(Duration::ZERO));
+        assert_eq!(delay("18446744073709551615", now), Some(LONGEST_DELAY));
+        assert_eq!(delay("Sat, 06 Nov 2094 08:40:37 GMT", now), Some(LONGEST_DELAY));
         assert_eq!(delay("soon", now), None);
         assert_eq!(delay("-1", now), None);
     }

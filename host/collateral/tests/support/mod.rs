@@ -5,6 +5,7 @@
 
 pub(crate) mod amd;
 pub(crate) mod der;
+pub(crate) mod intel;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
