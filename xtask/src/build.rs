@@ -20,6 +20,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("examples/hello", "wasm32-wasip1"),
     ("examples/programs", "wasm32-wasip1"),
     ("examples/component", "wasm32-wasip2"),
+    ("examples/verifier", "wasm32-wasip1"),
 ];
 
 pub(crate) fn workspace_root() -> Result<PathBuf> {
