@@ -4,7 +4,8 @@
 //!
 //! It gives out what AMD's hardware and key server give out for SEV-SNP: attestation reports, certificates of
 //! the keys that sign them, revocation lists, in the real formats and under a root of its own; and likewise
-//! attestation documents of AWS Nitro Enclaves and tokens of Arm CCA. So the whole path
+//! quotes of Intel SGX and TDX with Intel's collateral, attestation documents of AWS Nitro Enclaves and tokens of
+//! Arm CCA. So the whole path
 //! from evidence to release of a secret runs where there is no such hardware, and a policy can be rehearsed
 //! against platforms that one does not have. What it says about a platform is whatever it is told to say: it
 //! protects nothing, its roots are built into nothing, and its names say that it is simulated.
@@ -20,6 +21,7 @@
 //! ```
 
 mod cca;
+mod dcap;
 mod error;
 mod keys;
 mod nitro;
@@ -38,6 +40,7 @@ use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use sha2::{Digest, Sha256};
 
 pub use cca::{KeyForm, SimulatedRealm};
+pub use dcap::{DcapContent, PckAuthority, SimulatedQuote};
 pub use error::SimulatorError;
 pub use keys::Curve;
 pub use nitro::SimulatedEnclave;

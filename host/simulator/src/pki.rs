@@ -14,4 +14,4 @@ mod x509;
 pub(crate) use authority::{Authority, Role, revocation_list};
 pub(crate) use ec::{EcAuthority, Subject, Use};
 pub(crate) use leaf::{Leaf, LeafId};
-pub(crate) use x509::now;
+pub(crate) use x509::{now, raw_extension};

@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
+use der::asn1::Uint;
 use der::{Decode as _, Encode as _};
-use x509_cert::Certificate;
+use x509_cert::crl::{RevokedCert, TbsCertList};
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
+use x509_cert::{Certificate, Version};
 
 use super::x509::{self, extension};
 use crate::SimulatorError;
@@ -66,7 +69,8 @@ impl EcAuthority {
                 let subject = x509::name(common_name)?;
                 let usage = Use::Authority { path_len: None };
                 let spki = key.spki()?;
-                let certificate = make((&subject, &key), &subject, &spki, usage, x509::validity(VALIDITY)?)?;
+                let certificate =
+                    make((&subject, &key), &subject, &spki, usage, x509::validity(VALIDITY)?, Vec::new())?;
                 Ok(vec![(CERTIFICATE, certificate), (KEY, key.to_pkcs8()?)])
             },
         )
@@ -81,9 +85,55 @@ impl EcAuthority {
 
     /// Certifies a key.
     pub(crate) fn certify(&self, subject: &Subject<'_>, key: &EcKey) -> Result<Vec<u8>, SimulatorError> {
+        self.certify_with(subject, key, Vec::new())
+    }
+
+    /// Certifies a key, with extensions beside the usual ones.
+    pub(crate) fn certify_with(
+        &self,
+        subject: &Subject<'_>,
+        key: &EcKey,
+        extensions: Vec<Extension>,
+    ) -> Result<Vec<u8>, SimulatorError> {
         let validity = x509::between(subject.from, subject.valid_for)?;
         let name = x509::name(subject.common_name)?;
-        make((&self.name, &self.key), &name, &key.spki()?, subject.used_for, validity)
+        make((&self.name, &self.key), &name, &key.spki()?, subject.used_for, validity, extensions)
+    }
+
+    /// A list of the certificates that the authority takes back, by the certificates themselves.
+    pub(crate) fn revocation_list(
+        &self,
+        revoked: &[&[u8]],
+        from: Duration,
+        valid_for: Duration,
+    ) -> Result<Vec<u8>, SimulatorError> {
+        let (validity, algorithm) = (x509::between(from, valid_for)?, x509::ecdsa(self.key.curve));
+        let entry = |certificate: &&[u8]| {
+            let certificate: Certificate = Certificate::from_der(certificate)?;
+            Ok(RevokedCert {
+                serial_number: certificate.tbs_certificate().serial_number().clone(),
+                revocation_date: validity.not_before,
+                crl_entry_extensions: None,
+            })
+        };
+        let revoked = revoked.iter().map(entry).collect::<Result<Vec<RevokedCert>, SimulatorError>>()?;
+        let key_identifier = Some(x509::key_id(&self.key.spki()?)?);
+        let content: TbsCertList = TbsCertList {
+            version: Version::V2,
+            signature: algorithm.clone(),
+            issuer: self.name.clone(),
+            this_update: validity.not_before,
+            next_update: Some(validity.not_after),
+            revoked_certificates: (!revoked.is_empty()).then_some(revoked),
+            crl_extensions: Some(vec![
+                extension(false, &CrlNumber(Uint::new(&from.as_secs().to_be_bytes())?))?,
+                extension(
+                    false,
+                    &AuthorityKeyIdentifier { key_identifier, ..AuthorityKeyIdentifier::default() },
+                )?,
+            ]),
+        };
+        x509::sign(&content, algorithm, &self.key)
     }
 
     /// The subject public key info, DER.
@@ -110,6 +160,7 @@ fn make(
     spki: &[u8],
     used_for: Use,
     validity: Validity,
+    beside: Vec<Extension>,
 ) -> Result<Vec<u8>, SimulatorError> {
     let authority = matches!(used_for, Use::Authority { .. });
     let usage = if authority {
@@ -128,15 +179,19 @@ fn make(
         subject: subject.clone(),
         spki: spki.to_vec(),
         validity,
-        extensions: vec![
-            extension(true, &BasicConstraints { ca: authority, path_len_constraint })?,
-            extension(true, &KeyUsage(usage))?,
-            extension(false, &SubjectKeyIdentifier(x509::key_id(spki)?))?,
-            extension(
-                false,
-                &AuthorityKeyIdentifier { key_identifier, ..AuthorityKeyIdentifier::default() },
-            )?,
-        ],
+        extensions: [
+            vec![
+                extension(true, &BasicConstraints { ca: authority, path_len_constraint })?,
+                extension(true, &KeyUsage(usage))?,
+                extension(false, &SubjectKeyIdentifier(x509::key_id(spki)?))?,
+                extension(
+                    false,
+                    &AuthorityKeyIdentifier { key_identifier, ..AuthorityKeyIdentifier::default() },
+                )?,
+            ],
+            beside,
+        ]
+        .concat(),
     };
     x509::certificate(content, x509::ecdsa(issuer_key.curve), issuer_key)
 }

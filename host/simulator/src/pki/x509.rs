@@ -149,6 +149,11 @@ pub(super) fn extension<T: AssociatedOid + Encode>(
     Ok(Extension { extn_id: T::OID, critical, extn_value: OctetString::new(value.to_der()?)? })
 }
 
+/// An extension that is not critical, by its contents.
+pub(crate) fn raw_extension(oid: ObjectIdentifier, value: &[u8]) -> Result<Extension, SimulatorError> {
+    Ok(Extension { extn_id: oid, critical: false, extn_value: OctetString::new(value)? })
+}
+
 pub(super) fn validity(valid_for: Duration) -> Result<Validity, SimulatorError> {
     between(now().saturating_sub(BACKDATED), valid_for)
 }

@@ -63,3 +63,13 @@ pub trait SignatureVerifier {
         self.verify(signed)
     }
 }
+
+impl<V: SignatureVerifier + ?Sized> SignatureVerifier for &mut V {
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
+        (**self).verify(signed)
+    }
+
+    fn verify_endorsement(&mut self, signed: &Signed<'_>) -> bool {
+        (**self).verify_endorsement(signed)
+    }
+}

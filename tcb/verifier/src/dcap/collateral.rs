@@ -58,13 +58,20 @@ const QE_IDENTITY: &Kind = &Kind {
     not_yet_valid: Code::QeIdentityNotYetValid,
 };
 
-/// A signed document as far as both kinds are alike.
-struct Document<'b> {
-    kind: &'static Kind,
-    signed: &'b [u8],
-    signature: &'b [u8; 64],
-    issued: u64,
-    next: u64,
+/// How many signatures are verified at most to find out which documents are genuine. A genuine set needs two.
+const BUDGET: usize = 64;
+
+/// The certificates that may be of the TCB signing key, the best first, and what may be spent on trying them.
+struct Signers<'a, 'b, 'c> {
+    certificates: Vec<&'b Certificate<'a>>,
+    crypto: &'c mut dyn SignatureVerifier,
+    budget: usize,
+}
+
+/// A document, and the certificate of the key that signed it, if there is one.
+struct Chosen<'a, 'b, T> {
+    content: &'b T,
+    signer: Option<&'b Certificate<'a>>,
 }
 
 /// Chooses the documents that are about this platform, verifies them and notes every check.
@@ -78,137 +85,128 @@ pub(super) fn verify<'b>(
     findings: &mut Findings,
 ) -> Collateral<'b> {
     let now = verification.now;
-    let info = choose_info(quote, pck, endorsements, now);
-    let identity = choose_identity(quote, endorsements, now);
-    let documents = [
-        (
-            TCB_INFO,
-            info.map(|found| document(TCB_INFO, found, found.content.issue_date, found.content.next_update)),
-        ),
-        (
-            QE_IDENTITY,
-            identity.map(|found| {
-                document(QE_IDENTITY, found, found.content.issue_date, found.content.next_update)
-            }),
-        ),
-    ];
-    let signers = signers(endorsements, now);
-    let mut used = Vec::<&Certificate<'_>>::new();
-    for (kind, document) in &documents {
-        match document {
-            Some(document) => {
-                check_dates(document, verification, findings);
-                used.extend(check_signature(document, &signers, crypto, findings));
-            }
-            None => missing(kind, verification, findings),
-        }
-    }
+    let mut signers = Signers::new(endorsements, now, crypto);
+    let info = signers.choose(&endorsements.tcb_infos, |info| rank_info(info, quote, pck, now));
+    let identity = signers.choose(&endorsements.identities, |identity| rank_identity(identity, quote, now));
+    let best = signers.certificates.first().copied();
+
+    let said = info.as_ref().map(|info| (info.signer, info.content.issue_date, info.content.next_update));
+    check(TCB_INFO, said, best, verification, findings);
+    let said =
+        identity.as_ref().map(|found| (found.signer, found.content.issue_date, found.content.next_update));
+    check(QE_IDENTITY, said, best, verification, findings);
+    let used = [info.as_ref().map(|info| info.signer), identity.as_ref().map(|identity| identity.signer)];
+    // Without the right one, any: it may be a damaged copy of it.
+    let mut used = used.into_iter().flatten().filter_map(|signer| signer.or(best)).collect::<Vec<_>>();
     used.dedup_by_key(|signer| signer.der);
     for signer in used {
         let signed_by =
             chain::verify(signer, endorsements, &TCB_SIGNING_CHAIN, verification, crypto, findings);
         same_root(signed_by.as_ref(), root, findings);
     }
-    let info = info.filter(|info| is_about(&info.content, quote, pck, findings));
-    let identity = identity.filter(|identity| is_of(&identity.content, quote, findings));
-    Collateral { info: info.map(|info| &info.content), identity: identity.map(|identity| &identity.content) }
+    let info = info.map(|info| info.content).filter(|info| is_about(info, quote, pck, findings));
+    let identity = identity.map(|identity| identity.content).filter(|found| is_of(found, quote, findings));
+    Collateral { info, identity }
 }
 
-fn document<'b, T>(kind: &'static Kind, found: &'b Signed<'_, T>, issued: u64, next: u64) -> Document<'b> {
-    Document { kind, signed: found.signed, signature: &found.signature, issued, next }
+/// How well TCB info goes with the platform: whether it is about it, then how nearly, whether it is current, and when
+/// Intel judged.
+fn rank_info(info: &TcbInfo, quote: &Quote, pck: &Pck<'_>, now: UnixTime) -> (bool, impl Ord + use<>) {
+    let (tee, fmspc) = (info.tee == quote.body.tee(), info.fmspc == pck.extensions.fmspc);
+    let current = (info.issue_date..info.next_update).contains(&now.0);
+    let matches = tee && fmspc && info.pce_id == pck.extensions.pce_id;
+    (matches, (tee, fmspc, current, info.evaluation_data_number, info.issue_date))
 }
 
-/// Among several, the one that agrees best with the platform; then a current one, and the one by which Intel judged
-/// last.
-fn choose_info<'a, 'b>(
-    quote: &Quote,
-    pck: &Pck<'_>,
-    endorsements: &'b Endorsements<'a>,
-    now: UnixTime,
-) -> Option<&'b Signed<'a, TcbInfo>> {
-    endorsements.tcb_infos.iter().max_by_key(|info| {
-        let info = &info.content;
-        let tee = info.tee == quote.body.tee();
-        let (fmspc, pce_id) = (info.fmspc == pck.extensions.fmspc, info.pce_id == pck.extensions.pce_id);
-        let current = (info.issue_date..info.next_update).contains(&now.0);
-        (tee && fmspc && pce_id, tee, fmspc, current, info.evaluation_data_number, info.issue_date)
-    })
+fn rank_identity(identity: &EnclaveIdentity, quote: &Quote, now: UnixTime) -> (bool, impl Ord + use<>) {
+    let current = (identity.issue_date..identity.next_update).contains(&now.0);
+    let matches = identity.id == quoting_enclave::id(quote);
+    (matches, (current, identity.evaluation_data_number, identity.issue_date))
 }
 
-fn choose_identity<'a, 'b>(
-    quote: &Quote,
-    endorsements: &'b Endorsements<'a>,
-    now: UnixTime,
-) -> Option<&'b Signed<'a, EnclaveIdentity>> {
-    let id = quoting_enclave::id(quote);
-    endorsements.identities.iter().max_by_key(|identity| {
-        let identity = &identity.content;
-        let current = (identity.issue_date..identity.next_update).contains(&now.0);
-        (identity.id == id, current, identity.evaluation_data_number, identity.issue_date)
-    })
+impl<'a, 'b, 'c> Signers<'a, 'b, 'c> {
+    fn new(endorsements: &'b Endorsements<'a>, now: UnixTime, crypto: &'c mut dyn SignatureVerifier) -> Self {
+        let is_signer = |certificate: &&Certificate<'_>| {
+            let extensions = &certificate.extensions;
+            let authority = extensions.basic_constraints().is_some_and(|constraints| constraints.ca);
+            let signs = extensions.key_usage().is_some_and(|usage| usage.digital_signature);
+            certificate.common_name().contains(TCB_SIGNING) && signs && !authority
+        };
+        let mut certificates = endorsements.certificates.iter().filter(is_signer).collect::<Vec<_>>();
+        certificates.sort_by_key(|certificate| {
+            let valid = (certificate.not_before..=certificate.not_after).contains(&now.0);
+            core::cmp::Reverse((valid, certificate.not_after))
+        });
+        Self { certificates, crypto, budget: BUDGET }
+    }
+
+    /// Among documents that go equally with the platform, the best that is signed; otherwise the best.
+    fn choose<T, R: Ord>(
+        &mut self,
+        documents: &'b [Signed<'a, T>],
+        rank: impl Fn(&T) -> (bool, R),
+    ) -> Option<Chosen<'a, 'b, T>> {
+        let mut ranked = documents.iter().map(|found| (rank(&found.content), found)).collect::<Vec<_>>();
+        ranked.sort_by(|(one, _), (other, _)| other.cmp(one));
+        let ((matches, _), best) = ranked.first()?;
+        for ((also, _), document) in &ranked {
+            let signer = if also == matches { self.find(document) } else { None };
+            if signer.is_some() {
+                return Some(Chosen { content: &document.content, signer });
+            }
+        }
+        Some(Chosen { content: &best.content, signer: None })
+    }
+
+    /// The certificate of the key that signed a document.
+    fn find<T>(&mut self, document: &Signed<'_, T>) -> Option<&'b Certificate<'a>> {
+        for certificate in &self.certificates {
+            self.budget = self.budget.checked_sub(1)?;
+            let signed = crypto::Signed {
+                key: certificate.key,
+                scheme: Scheme::Ecdsa(Hash::Sha256),
+                message: document.signed,
+                signature: &document.signature,
+            };
+            if self.crypto.verify_endorsement(&signed) {
+                return Some(certificate);
+            }
+        }
+        None
+    }
 }
 
-/// The certificates that may be of the TCB signing key, the best first.
-fn signers<'a, 'b>(endorsements: &'b Endorsements<'a>, now: UnixTime) -> Vec<&'b Certificate<'a>> {
-    let is_signer = |certificate: &&Certificate<'_>| {
-        let extensions = &certificate.extensions;
-        let authority = extensions.basic_constraints().is_some_and(|constraints| constraints.ca);
-        let signs = extensions.key_usage().is_some_and(|usage| usage.digital_signature);
-        certificate.common_name().contains(TCB_SIGNING) && signs && !authority
-    };
-    let mut signers = endorsements.certificates.iter().filter(is_signer).collect::<Vec<_>>();
-    signers.sort_by_key(|certificate| {
-        let valid = (certificate.not_before..=certificate.not_after).contains(&now.0);
-        core::cmp::Reverse((valid, certificate.not_after))
-    });
-    signers
-}
-
-/// Whether the document is what Intel signed; the certificate to go on with, which need not be the right one.
-fn check_signature<'a, 'b>(
-    document: &Document<'_>,
-    signers: &[&'b Certificate<'a>],
-    crypto: &mut dyn SignatureVerifier,
+/// Whether there is a document, it is current, and Intel signed it. For its time the same rule holds as for revocation
+/// lists: an old one is as good as none.
+fn check(
+    kind: &Kind,
+    said: Option<(Option<&Certificate<'_>>, u64, u64)>,
+    best: Option<&Certificate<'_>>,
+    verification: &Verification<'_>,
     findings: &mut Findings,
-) -> Option<&'b Certificate<'a>> {
-    let mut is_signed_by = |signer: &&&Certificate<'_>| {
-        crypto.verify_endorsement(&crypto::Signed {
-            key: signer.key,
-            scheme: Scheme::Ecdsa(Hash::Sha256),
-            message: document.signed,
-            signature: document.signature,
-        })
+) {
+    let accepted = verification.tcb_info == Asked::AbsentAccepted;
+    let now = verification.now;
+    let Some((signer, issued, next)) = said else {
+        let found = if accepted { "none, which the policy accepts" } else { "none" };
+        findings.check(kind.subject, kind.missing, accepted, "one that Intel signed", found);
+        return;
     };
-    let signer = signers.iter().find(|signer| is_signed_by(signer));
-    if signers.is_empty() {
+    let current = (issued..next).contains(&now.0);
+    let code = if now.0 < issued { kind.not_yet_valid } else { kind.expired };
+    let note = if accepted && !current { ", which the policy accepts" } else { "" };
+    let expected = format_args!("current at {now}");
+    let found = format_args!("from {} to {}{note}", UnixTime(issued), UnixTime(next));
+    findings.check(kind.subject, code, current || accepted, expected, found);
+    if best.is_none() {
         let expected = "the certificate of the TCB signing key";
-        findings.refuse(document.kind.subject, Code::TcbSignerMissing, expected, "none");
-        return None;
+        findings.refuse(kind.subject, Code::TcbSignerMissing, expected, "none");
+        return;
     }
     let valid = signer.is_some();
     let found = if valid { "a good signature" } else { "a signature that does not verify" };
     let expected = "a signature by the TCB signing key";
-    findings.check(document.kind.subject, document.kind.signature, valid, expected, found);
-    signer.or(signers.first()).copied()
-}
-
-/// The same rule as for revocation lists: an old document is as good as none.
-fn check_dates(document: &Document<'_>, verification: &Verification<'_>, findings: &mut Findings) {
-    let now = verification.now;
-    let Document { kind, issued, next, .. } = document;
-    let current = (*issued..*next).contains(&now.0);
-    let accepted = verification.tcb_info == Asked::AbsentAccepted;
-    let code = if now.0 < *issued { kind.not_yet_valid } else { kind.expired };
-    let note = if accepted && !current { ", which the policy accepts" } else { "" };
-    let expected = format_args!("current at {now}");
-    let found = format_args!("from {} to {}{note}", UnixTime(*issued), UnixTime(*next));
-    findings.check(kind.subject, code, current || accepted, expected, found);
-}
-
-fn missing(kind: &Kind, verification: &Verification<'_>, findings: &mut Findings) {
-    let accepted = verification.tcb_info == Asked::AbsentAccepted;
-    let found = if accepted { "none, which the policy accepts" } else { "none" };
-    findings.check(kind.subject, kind.missing, accepted, "one that Intel signed", found);
+    findings.check(kind.subject, kind.signature, valid, expected, found);
 }
 
 /// The platform and what is said about it have one maker: a simulated one says nothing about Intel's platforms.
