@@ -32,6 +32,8 @@ pub enum KeyForm {
     Spki,
     /// A certificate of the key, and that of the manufacturer who issued it.
     Certificate,
+    /// The same two in the header of the platform token, and no endorsement.
+    Header,
 }
 
 /// A simulated platform with a realm on it.
@@ -98,11 +100,16 @@ impl Simulator {
         let mut realm_claims = realm_claims(realm, report_data, measurement, &attestation_key)?;
         let mut platform_claims = platform_claims(realm, &realm_claims)?;
         change(&mut platform_claims, &mut realm_claims);
-        let platform = sign(&platform_key, &platform_claims.encode())?;
-        let token = sign(&attestation_key, &realm_claims.encode())?;
+        let endorsements = self.endorse(realm.key_form, &platform_key)?;
+        let (header, items) = match realm.key_form {
+            KeyForm::Header => (Some(Sign1::certificates_header(&endorsements)), Vec::new()),
+            _ => (None, endorsements),
+        };
+        let platform = sign(&platform_key, &platform_claims.encode(), header.as_deref())?;
+        let token = sign(&attestation_key, &realm_claims.encode(), None)?;
         Ok(Bundle {
             evidence: Evidence { format: Format::Cca, bytes: Token::wrap(realm.wrapping, &platform, &token) },
-            endorsements: Endorsements { items: self.endorse(realm.key_form, &platform_key)? },
+            endorsements: Endorsements { items },
         })
     }
 
@@ -126,7 +133,7 @@ impl Simulator {
         match form {
             KeyForm::Cose => Ok(vec![public(key)?.encode()]),
             KeyForm::Spki => Ok(vec![key.spki()?]),
-            KeyForm::Certificate => {
+            KeyForm::Certificate | KeyForm::Header => {
                 let manufacturer = self.manufacturer()?;
                 let certificate = manufacturer.certify(
                     &Subject {
@@ -206,14 +213,15 @@ fn platform_claims(
     })
 }
 
-fn sign(key: &EcKey, payload: &[u8]) -> Result<Vec<u8>, SimulatorError> {
+fn sign(key: &EcKey, payload: &[u8], header: Option<&[u8]>) -> Result<Vec<u8>, SimulatorError> {
     let algorithm = match key.curve {
         Curve::P256 => Algorithm::Es256,
         Curve::P384 => Algorithm::Es384,
     };
     let protected = algorithm.protected_header();
     let signature = key.sign_fixed(&to_be_signed(&protected, payload))?;
-    Ok(Sign1::new(&protected, payload, &signature).encode())
+    let message = Sign1::new(&protected, payload, &signature);
+    Ok(Sign1 { unprotected: header.unwrap_or(message.unprotected), ..message }.encode())
 }
 
 fn public(key: &EcKey) -> Result<cose::EcKey, SimulatorError> {

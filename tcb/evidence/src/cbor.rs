@@ -121,6 +121,10 @@ impl<'a> Reader<'a> {
         self.major() == Some(TEXT)
     }
 
+    pub(crate) fn is_array(&self) -> bool {
+        self.major() == Some(ARRAY)
+    }
+
     pub(crate) fn is_map(&self) -> bool {
         self.major() == Some(MAP)
     }

@@ -299,6 +299,26 @@ fn headers_that_change_the_meaning_are_refused() {
 }
 
 #[test]
+fn certificates_stand_in_the_header() {
+    for count in [1, 2, Sign1::MAX_CERTIFICATES] {
+        let certificates = vec![vec![0x30, 0x00]; count];
+        let header = Sign1::certificates_header(&certificates);
+        let protected = Algorithm::Es384.protected_header();
+        let bytes = Sign1 { unprotected: &header, ..Sign1::new(&protected, &[], &[]) }.encode();
+        assert_eq!(Sign1::parse(&bytes).unwrap().certificates().unwrap(), certificates);
+    }
+    let read = |header: &str| {
+        let header = hex::decode(header).unwrap();
+        let certificates = Sign1 { unprotected: &header, ..Sign1::new(&[], &[], &[]) }.certificates();
+        certificates.map(|found| found.len()).map_err(|error| error.fault)
+    };
+    assert_eq!(read("a0"), Ok(0));
+    assert_eq!(read("a1182180"), Ok(0));
+    assert_eq!(read("a1182189404040404040404040"), Err(Fault::TooLarge { limit: 8 }));
+    assert_eq!(read("a1182100"), Err(Fault::Malformed));
+}
+
+#[test]
 fn a_detached_payload_and_other_tags_are_refused() {
     let detached = hex::decode("d28444a1013822a0f640").unwrap();
     assert_eq!(fault(Sign1::parse(&detached)), ("payload", Fault::Malformed));

@@ -25,7 +25,7 @@ fn every_variant_is_accepted() {
         }
     }
     for platform_curve in [Curve::P256, Curve::P384] {
-        for key_form in [KeyForm::Cose, KeyForm::Spki, KeyForm::Certificate] {
+        for key_form in [KeyForm::Cose, KeyForm::Spki, KeyForm::Certificate, KeyForm::Header] {
             let realm = SimulatedRealm { platform_curve, key_form, ..SimulatedRealm::default() };
             assert_eq!(codes(&attest(&realm, |_, _| {})), [], "{realm:?}");
         }
@@ -81,6 +81,11 @@ fn who_endorses_the_platform() {
     assert_eq!(under(&strict, &endorsed, &certified), [Code::CrlMissing]);
     // A key that the relying party named itself needs no certificate, and no list.
     assert_eq!(under(&strict, &anchors(), &certified), []);
+    let header =
+        attest(&SimulatedRealm { key_form: KeyForm::Header, ..SimulatedRealm::default() }, |_, _| {});
+    assert_eq!(header.endorsements.items, Vec::<Vec<u8>>::new());
+    assert_eq!(under(&policy, &endorsed, &header), []);
+    assert_eq!(under(&policy, &TrustAnchors::vendors(), &header), [Code::SimulatedNotAccepted]);
     let mut alone = certified.clone();
     alone.endorsements.items.truncate(1);
     assert_eq!(under(&policy, &endorsed, &alone), [Code::IssuerMissing]);

@@ -27,6 +27,8 @@ const CONTEXT: &str = "Signature1";
 const ALG: i64 = 1;
 const CRIT: i64 = 2;
 const KID: i64 = 4;
+/// RFC 9360, section 2.
+const X5CHAIN: i64 = 33;
 
 /// An unprotected header without parameters.
 const EMPTY_MAP: &[u8] = &[0xa0];
@@ -92,7 +94,7 @@ pub struct Sign1<'a> {
     pub tagged: bool,
     /// The protected header: the contents of the byte string, a map in CBOR.
     pub protected: &'a [u8],
-    /// The unprotected header: a map in CBOR. Nothing in it is signed and nothing in it is used.
+    /// The unprotected header: a map in CBOR. Nothing in it is signed.
     pub unprotected: &'a [u8],
     /// The contents of the payload. Detached ones do not occur in evidence.
     pub payload: &'a [u8],
@@ -107,6 +109,8 @@ impl<'a> Sign1<'a> {
     pub const MAX_PAYLOAD: usize = 64 * 1024;
     /// Limit of the signature in bytes; that of P-521 has 132.
     pub const MAX_SIGNATURE: usize = 256;
+    /// Limit of the number of certificates in the unprotected header.
+    pub const MAX_CERTIFICATES: usize = 8;
     /// Limit of the number of parameters of a header.
     const MAX_PARAMETERS: usize = 16;
 
@@ -184,6 +188,41 @@ impl<'a> Sign1<'a> {
         }
         reader.finish()?;
         algorithm.ok_or_else(|| reader.missing("alg"))
+    }
+
+    /// The certificates in the unprotected header, DER: that of the signer first, then those of its issuers
+    /// (RFC 9360, section 2). They say whose key it is only if somebody known issued them.
+    pub fn certificates(&self) -> Result<Vec<&'a [u8]>, ParseError> {
+        let mut reader = Reader::new("COSE unprotected header", self.unprotected);
+        let mut entries = reader.map("header", Self::MAX_PARAMETERS)?;
+        let mut certificates = Vec::new();
+        while let Some(label) = reader.label(&mut entries, "label")? {
+            if label != Label::Int(X5CHAIN) {
+                reader.raw("parameter")?;
+            } else if reader.is_array() {
+                for _ in 0..reader.array("x5chain", Self::MAX_CERTIFICATES)? {
+                    certificates.push(reader.bytes("x5chain", Self::MAX_HEADER)?);
+                }
+            } else {
+                certificates.push(reader.bytes("x5chain", Self::MAX_HEADER)?);
+            }
+        }
+        Ok(certificates)
+    }
+
+    /// An unprotected header with certificates, that of the signer first.
+    pub fn certificates_header(certificates: &[Vec<u8>]) -> Vec<u8> {
+        written(|encoder| {
+            encoder.map(1)?.i64(X5CHAIN)?;
+            // One alone stands for itself.
+            if certificates.len() != 1 {
+                encoder.array(certificates.len() as u64)?;
+            }
+            for certificate in certificates {
+                encoder.bytes(certificate)?;
+            }
+            Ok(())
+        })
     }
 
     /// The bytes that the signature is over: the `Sig_structure` (RFC 9052, section 4.4) without external data.

@@ -40,6 +40,7 @@ pub(crate) fn cose_sign1(bytes: &[u8]) {
     if let Ok(message) = Sign1::parse(bytes) {
         assert_eq!(message.encode(), bytes);
         assert!(message.algorithm().is_ok());
+        let _ = message.certificates();
     }
 }
 

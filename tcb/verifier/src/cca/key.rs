@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Whose key signed a platform token: the key itself as an endorsement, or a certificate of it.
+//! Whose key signed a platform token: the key itself as an endorsement, or a certificate of it, which may also stand
+//! in the header of the token.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -57,6 +59,10 @@ pub(super) fn examine(
 ) -> Option<Root> {
     let (mut keys, others) = keys(&verification.bundle.endorsements, findings);
     let mut opened = endorsements::open(&others, findings);
+    match token.certificates() {
+        Ok(certificates) => opened.extend(certificates.into_iter().map(Cow::Borrowed)),
+        Err(error) => malformed(error, findings),
+    }
     opened.retain(|der| match EcKey::from_spki(der) {
         Some(key) => {
             keys.push(key);
