@@ -7,13 +7,15 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    KeyPair as _, RSA_PSS_2048_8192_SHA384, RSA_PSS_SHA384, UnparsedPublicKey,
+    KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_SHA256, RSA_PSS_SHA384, RsaEncoding,
+    UnparsedPublicKey,
 };
 use der::Encode as _;
 use der::asn1::UintRef;
 use enarx_evidence::snp::Signature;
 
 use crate::SimulatorError;
+use crate::store::{Entry, Store};
 
 /// A key that signs certificates and lists, in the form that they have.
 pub(crate) trait Signer {
@@ -94,6 +96,43 @@ impl ChipKey {
     }
 }
 
+/// An RSA key of 2048 bits, as TPMs have them.
+pub(crate) struct RsaKey(RsaKeyPair);
+
+impl RsaKey {
+    const FILE: &str = "key.der";
+
+    /// Reads a key from the store, or makes it.
+    pub(crate) fn load(store: &Store, name: &str) -> Result<Self, SimulatorError> {
+        let read = |entry: &Entry| {
+            let key = RsaKeyPair::from_pkcs8(&entry.read(Self::FILE)?).ok();
+            Ok(Some(Self(key.ok_or_else(|| entry.damaged("it has no RSA key"))?)))
+        };
+        let make = || {
+            let key = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| crypto("generate an RSA key"))?;
+            let der: Pkcs8V1Der<'_> = key.as_der().map_err(|_| crypto("encode an RSA key"))?;
+            Ok(vec![(Self::FILE, der.as_ref().to_vec())])
+        };
+        store.read_or_make(name, read, make)
+    }
+
+    /// The subject public key info, DER.
+    pub(crate) fn spki(&self) -> Result<Vec<u8>, SimulatorError> {
+        let der: PublicKeyX509Der<'_> =
+            self.0.public_key().as_der().map_err(|_| crypto("encode an RSA public key"))?;
+        Ok(der.as_ref().to_vec())
+    }
+
+    /// A signature with SHA-256: RSASSA-PSS, or RSASSA-PKCS1-v1_5.
+    pub(crate) fn sign(&self, pss: bool, message: &[u8]) -> Result<Vec<u8>, SimulatorError> {
+        let padding: &dyn RsaEncoding = if pss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        let signed = self.0.sign(padding, &SystemRandom::new(), message, &mut signature);
+        signed.map_err(|_| crypto("sign evidence"))?;
+        Ok(signature)
+    }
+}
+
 /// A curve, with the hash that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Curve {
@@ -122,6 +161,16 @@ impl EcKey {
     pub(crate) fn generate(curve: Curve) -> Result<Self, SimulatorError> {
         let pair = EcdsaKeyPair::generate(curve.algorithm());
         Ok(Self { curve, pair: pair.map_err(|_| crypto("generate a key on an elliptic curve"))? })
+    }
+
+    /// Reads a key from the store, or makes it.
+    pub(crate) fn load(store: &Store, name: &str, curve: Curve) -> Result<Self, SimulatorError> {
+        const FILE: &str = "key.der";
+        let read = |entry: &Entry| {
+            let key = Self::from_pkcs8(curve, &entry.read(FILE)?);
+            Ok(Some(key.ok_or_else(|| entry.damaged("it has no key on its curve"))?))
+        };
+        store.read_or_make(name, read, || Ok(vec![(FILE, Self::generate(curve)?.to_pkcs8()?)]))
     }
 
     /// `None` if the bytes are not a key on this curve.

@@ -4,8 +4,8 @@
 //!
 //! It gives out what AMD's hardware and key server give out for SEV-SNP: attestation reports, certificates of
 //! the keys that sign them, revocation lists, in the real formats and under a root of its own; and likewise
-//! quotes of Intel SGX and TDX with Intel's collateral, attestation documents of AWS Nitro Enclaves and tokens of
-//! Arm CCA. So the whole path
+//! quotes of Intel SGX and TDX with Intel's collateral, attestation documents of AWS Nitro Enclaves, tokens of
+//! Arm CCA, quotes of TPMs, also of Azure's virtual machines, and reports of NVIDIA's devices. So the whole path
 //! from evidence to release of a secret runs where there is no such hardware, and a policy can be rehearsed
 //! against platforms that one does not have. What it says about a platform is whatever it is told to say: it
 //! protects nothing, its roots are built into nothing, and its names say that it is simulated.
@@ -20,15 +20,18 @@
 //! # Ok(()) }
 //! ```
 
+mod azure;
 mod cca;
 mod dcap;
 mod error;
 mod keys;
 mod nitro;
+mod nvgpu;
 mod pki;
 mod platform;
 mod report;
 mod store;
+mod tpm;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,12 +42,15 @@ use enarx_evidence::snp::{Generation, Report};
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use sha2::{Digest, Sha256};
 
+pub use azure::{AzureContent, SimulatedMachine};
 pub use cca::{KeyForm, SimulatedRealm};
 pub use dcap::{DcapContent, PckAuthority, SimulatedQuote};
 pub use error::SimulatorError;
 pub use keys::Curve;
 pub use nitro::SimulatedEnclave;
+pub use nvgpu::{GpuContent, SimulatedGpu};
 pub use platform::{PlatformError, SimulatedPlatform};
+pub use tpm::{SimulatedTpm, TpmContent, TpmKey};
 
 use pki::{Authority, Leaf, LeafId, Role};
 use store::Store;

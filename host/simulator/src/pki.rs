@@ -14,4 +14,4 @@ mod x509;
 pub(crate) use authority::{Authority, Role, revocation_list};
 pub(crate) use ec::{EcAuthority, Subject, Use};
 pub(crate) use leaf::{Leaf, LeafId};
-pub(crate) use x509::{now, raw_extension};
+pub(crate) use x509::{distribution_point, now, raw_extension};

@@ -78,8 +78,17 @@ impl EcAuthority {
 
     /// Makes an authority below this one, with a new key.
     pub(crate) fn below(&self, subject: &Subject<'_>) -> Result<Self, SimulatorError> {
+        self.below_with(subject, Vec::new())
+    }
+
+    /// Makes an authority below this one, with extensions beside the usual ones.
+    pub(crate) fn below_with(
+        &self,
+        subject: &Subject<'_>,
+        extensions: Vec<Extension>,
+    ) -> Result<Self, SimulatorError> {
         let key = EcKey::generate(self.key.curve)?;
-        let certificate = self.certify(subject, &key)?;
+        let certificate = self.certify_with(subject, &key, extensions)?;
         Ok(Self { certificate, name: x509::name(subject.common_name)?, key })
     }
 
@@ -95,9 +104,19 @@ impl EcAuthority {
         key: &EcKey,
         extensions: Vec<Extension>,
     ) -> Result<Vec<u8>, SimulatorError> {
+        self.certify_spki(subject, &key.spki()?, extensions)
+    }
+
+    /// Certifies a key of any kind, by its subject public key info.
+    pub(crate) fn certify_spki(
+        &self,
+        subject: &Subject<'_>,
+        spki: &[u8],
+        extensions: Vec<Extension>,
+    ) -> Result<Vec<u8>, SimulatorError> {
         let validity = x509::between(subject.from, subject.valid_for)?;
         let name = x509::name(subject.common_name)?;
-        make((&self.name, &self.key), &name, &key.spki()?, subject.used_for, validity, extensions)
+        make((&self.name, &self.key), &name, spki, subject.used_for, validity, extensions)
     }
 
     /// A list of the certificates that the authority takes back, by the certificates themselves.

@@ -6,12 +6,15 @@ use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
 use const_oid::{AssociatedOid, ObjectIdentifier};
-use der::asn1::{Any, BitString, OctetString};
+use der::asn1::{Any, BitString, Ia5String, OctetString};
 use der::{DateTime, Decode as _, Encode, Sequence, Tag};
 use sha2::{Digest as _, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::Version;
 use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::CrlDistributionPoints;
+use x509_cert::ext::pkix::crl::dp::DistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
@@ -152,6 +155,17 @@ pub(super) fn extension<T: AssociatedOid + Encode>(
 /// An extension that is not critical, by its contents.
 pub(crate) fn raw_extension(oid: ObjectIdentifier, value: &[u8]) -> Result<Extension, SimulatorError> {
     Ok(Extension { extn_id: oid, critical: false, extn_value: OctetString::new(value)? })
+}
+
+/// Where the list is that could revoke a certificate.
+pub(crate) fn distribution_point(url: &str) -> Result<Extension, SimulatorError> {
+    let url = GeneralName::UniformResourceIdentifier(Ia5String::new(url)?);
+    let point = DistributionPoint {
+        distribution_point: Some(DistributionPointName::FullName(vec![url])),
+        reasons: None,
+        crl_issuer: None,
+    };
+    extension(false, &CrlDistributionPoints(vec![point]))
 }
 
 pub(super) fn validity(valid_for: Duration) -> Result<Validity, SimulatorError> {

@@ -3,6 +3,8 @@
 //! The identity of the firmware for which a device's key was made, in the certificate of that key (*DICE
 //! Attestation Architecture*, sections 6.1.1 and 6.1.3).
 
+use alloc::vec::Vec;
+
 use ::der::asn1::AnyRef;
 use ::der::{Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use const_oid::ObjectIdentifier;
@@ -36,6 +38,17 @@ pub fn firmware_id<'a>(extensions: &Extensions<'a>) -> Option<&'a [u8; 48]> {
         members.into_iter().flatten().last()?
     };
     digest(fwid)
+}
+
+/// The extension of a key that was made for a firmware, as Blackwell has it, with one digest; the inverse of
+/// [`firmware_id`].
+pub fn encode_firmware_id(digest: &[u8; 48]) -> (ObjectIdentifier, Vec<u8>) {
+    /// `DiceTcbInfo`, `fwids`, FWID, the number of SHA-384, and an OCTET STRING of 48 bytes.
+    const HEAD: [u8; 19] = [
+        0x30, 0x41, 0xa6, 0x3f, 0x30, 0x3d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02,
+        0x04, 0x30,
+    ];
+    (TCB_INFO, [&HEAD[..], digest].concat())
 }
 
 /// Members of a SEQUENCE; more than these are not read, and then there is no answer.

@@ -10,6 +10,6 @@ mod fwid;
 mod opaque;
 mod report;
 
-pub use fwid::firmware_id;
+pub use fwid::{encode_firmware_id, firmware_id};
 pub use opaque::{OpaqueData, OpaqueField};
 pub use report::{Measurement, Report};

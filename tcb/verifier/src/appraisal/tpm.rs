@@ -19,11 +19,13 @@ const REGISTERS: u8 = 32;
 /// Whoever asks a TPM for a quote chooses the registers, and that is the host: what a policy names must be among
 /// them, and what is among them is checked against the policy as every measurement register is.
 pub(super) fn check(quote: &QuoteClaims, policy: &Policy, findings: &mut Findings) {
-    let registers = quote.registers();
+    sha1(quote, policy, findings);
     if quote.values.is_none() {
         let expected = "the value of every register that the quote selects";
-        findings.refuse(Subject::Registers, Code::PcrValuesMissing, expected, "none of them");
+        findings.refuse(Subject::Registers, Code::PcrValuesMissing, expected, "not all of them");
+        return;
     }
+    let registers = quote.registers();
     for number in 0..REGISTERS {
         let name = format!("pcr{number}");
         if policy.register(&name).is_some() {
@@ -33,7 +35,6 @@ pub(super) fn check(quote: &QuoteClaims, policy: &Policy, findings: &mut Finding
             findings.check(Subject::Registers, Code::RegisterNotQuoted, quoted, expected, found);
         }
     }
-    sha1(quote, policy, findings);
 }
 
 fn sha1(quote: &QuoteClaims, policy: &Policy, findings: &mut Findings) {
