@@ -35,6 +35,7 @@ fn a_quote_has_its_chain_and_endorsements_the_rest() {
         Document::EnclaveIdentity(_) => "identity".to_owned(),
         Document::Certificate(certificate) => certificate.common_name().to_owned(),
         Document::RevocationList(list) => format!("list of {}", list.issuer_common_name()),
+        Document::ReferenceManifest(_) => "manifest".to_owned(),
     });
     let expected = [
         "TCB info",

@@ -3,7 +3,8 @@
 //! Endorsements of every vendor, recognised by their content.
 //!
 //! An item of [`crate::Endorsements`] is a certificate or a revocation list in DER, or the same as hexadecimal
-//! digits, or any number of them in PEM, or one signed JSON document of Intel's. [`documents`] takes an item
+//! digits, or any number of them in PEM, or one signed JSON document of Intel's, or one
+//! reference integrity manifest of NVIDIA's. [`documents`] takes an item
 //! apart, and [`Document::parse`] reads what it found.
 
 use alloc::borrow::Cow;
@@ -12,6 +13,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::dcap::{Collateral, EnclaveIdentity, Signed, TcbInfo};
+use crate::nvgpu::Rim;
 use crate::{ParseError, x509};
 
 /// One document of an endorsement.
@@ -25,6 +27,8 @@ pub enum Document<'a> {
     TcbInfo(Box<Signed<'a, TcbInfo>>),
     /// Which enclave is Intel's.
     EnclaveIdentity(Box<Signed<'a, EnclaveIdentity>>),
+    /// What the measurements of a driver or VBIOS of NVIDIA's should be.
+    ReferenceManifest(Box<Rim>),
 }
 
 impl<'a> Document<'a> {
@@ -36,6 +40,9 @@ impl<'a> Document<'a> {
                 Collateral::EnclaveIdentity(identity) => Self::EnclaveIdentity(Box::new(identity)),
             });
         }
+        if Rim::looks_like(bytes) {
+            return Rim::parse(bytes).map(|rim| Self::ReferenceManifest(Box::new(rim)));
+        }
         Ok(match x509::Document::parse(bytes)? {
             x509::Document::Certificate(certificate) => Self::Certificate(certificate),
             x509::Document::RevocationList(list) => Self::RevocationList(list),
@@ -43,9 +50,9 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The documents in an endorsement, at most `limit`: each is DER or JSON.
+/// The documents in an endorsement, at most `limit`: each is DER, JSON or XML.
 pub fn documents(endorsement: &[u8], limit: usize) -> Result<Vec<Cow<'_, [u8]>>, ParseError> {
-    if Collateral::looks_like(endorsement) {
+    if Collateral::looks_like(endorsement) || Rim::looks_like(endorsement) {
         Ok(vec![Cow::Borrowed(endorsement)])
     } else {
         x509::documents(endorsement, limit)

@@ -142,6 +142,16 @@ proptest! {
     }
 
     #[test]
+    fn almost_a_reference_manifest(
+        pieces in vec(prop::sample::select(vec![
+            "<SoftwareIdentity xmlns=\"http://standards.iso.org/iso/19770/-2/2015/schema.xsd\"", " xmlns:a=\"u:1\"", " a=\"1\"",
+            " a:b='2'", ">", "/>", "<a", "<a:b", "</a>", "</a:b>", "</SoftwareIdentity>", "text", "<?xml ?>", "<!--", "&",
+        ]), 0..40),
+    ) {
+        entry::reference_manifest(pieces.concat().as_bytes());
+    }
+
+    #[test]
     fn almost_pem(lines in vec(prop_oneof![
         Just("-----BEGIN CERTIFICATE-----".to_owned()),
         Just("-----END CERTIFICATE-----".to_owned()),
@@ -188,6 +198,8 @@ fn the_worst_input_takes_no_time() {
             .fold(Vec::new(), |inner, _| if inner.len() < 60_000 { value(0x30, &inner) } else { inner }),
         vec![b'-'; limit],
         vec![b'['; limit],
+        b"<a>".repeat(limit / 3),
+        [b"<S a=''".to_vec(), b" a:a=''".repeat(limit / 8)].concat(),
         b"3".repeat(limit),
         b"30".repeat(limit / 2),
         b"[".repeat(limit),
@@ -203,6 +215,7 @@ fn the_worst_input_takes_no_time() {
         entry::tpm_evidence(input);
         entry::azure_evidence(input);
         entry::gpu_report(input);
+        entry::reference_manifest(input);
         entry::quote(input);
         entry::pck_extension(input);
         entry::collateral(input);

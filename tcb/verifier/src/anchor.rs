@@ -32,11 +32,13 @@ const INTEL_ROOT: &str = "a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b
 const AWS_NITRO_ROOT: &str = "f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78a82743874fd225";
 /// The same of the roots of virtual TPMs and of NVIDIA's devices, from
 /// `https://pki.goog/cloud_integrity/` ("EK/AK CA Root"), Azure's "Trusted Launch" documentation ("Azure Virtual TPM
-/// Root Certificate Authority 2023") and NVIDIA's `nvtrust` tools ("NVIDIA Device Identity CA").
-const DEVICE_ROOTS: [(Root, &str); 3] = [
+/// Root Certificate Authority 2023") and NVIDIA's `nvtrust` tools ("NVIDIA Device Identity CA", "NVIDIA `CoRIM`
+/// signing Root CA").
+const DEVICE_ROOTS: [(Root, &str); 4] = [
     (Root::GoogleTpm, "56a613f57126a385dd6949294e93b0b566f96ab0573be0c2368e6f5ca779831f"),
     (Root::AzureTpm, "5cbc52672ae101263c2976736044a964c1182ce9412c39937183baddcccb8cdf"),
     (Root::Nvidia, "a90c4eb5acfd3e3d03a25db6a26b84f720ad0503196c627c21ddd48dd85b06a4"),
+    (Root::NvidiaManifests, "dec1dc316477aa851eebdf51327ae9f864bc8d89254657ed1e7eb9168af1e1a3"),
 ];
 
 /// A root key that a chain ended with.
@@ -54,6 +56,8 @@ pub enum Root {
     AzureTpm,
     /// NVIDIA's, of GPUs and switches.
     Nvidia,
+    /// NVIDIA's, of reference manifests.
+    NvidiaManifests,
     /// One that the relying party vouches for itself, for hardware whose maker publishes no root: the key of an Arm
     /// CCA platform, of a TPM, or of who certifies such keys.
     Endorsed {
@@ -80,6 +84,7 @@ impl fmt::Display for Root {
             Self::GoogleTpm => f.write_str("Google's root of virtual TPMs"),
             Self::AzureTpm => f.write_str("Microsoft's root of virtual TPMs"),
             Self::Nvidia => f.write_str("NVIDIA's root of devices"),
+            Self::NvidiaManifests => f.write_str("NVIDIA's root of reference manifests"),
             Self::Endorsed { name, .. } => write!(f, "the root `{name}` that you endorsed"),
             Self::Simulated { name, .. } => write!(f, "the simulated root `{name}`"),
         }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use enarx_evidence::dcap::{EnclaveIdentity, Signed, TcbInfo};
 use enarx_evidence::endorsement::{Document, documents};
+use enarx_evidence::nvgpu::Rim;
 use enarx_evidence::x509::{Certificate, RevocationList};
 use enarx_evidence::{Bundle, Endorsements as Items};
 
@@ -23,6 +24,7 @@ pub(crate) struct Endorsements<'a> {
     pub(crate) lists: Vec<RevocationList<'a>>,
     pub(crate) tcb_infos: Vec<Signed<'a, TcbInfo>>,
     pub(crate) identities: Vec<Signed<'a, EnclaveIdentity>>,
+    pub(crate) manifests: Vec<Rim>,
 }
 
 /// The documents, in DER or JSON, each once.
@@ -56,6 +58,7 @@ impl<'a> Endorsements<'a> {
             lists: Vec::new(),
             tcb_infos: Vec::new(),
             identities: Vec::new(),
+            manifests: Vec::new(),
         };
         for document in opened {
             match Document::parse(document) {
@@ -63,6 +66,7 @@ impl<'a> Endorsements<'a> {
                 Ok(Document::RevocationList(list)) => endorsements.lists.push(list),
                 Ok(Document::TcbInfo(info)) => endorsements.tcb_infos.push(*info),
                 Ok(Document::EnclaveIdentity(identity)) => endorsements.identities.push(*identity),
+                Ok(Document::ReferenceManifest(manifest)) => endorsements.manifests.push(*manifest),
                 Err(error) => malformed(error, findings),
             }
         }

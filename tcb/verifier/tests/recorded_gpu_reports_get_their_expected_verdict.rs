@@ -9,7 +9,10 @@
 
 mod vectors;
 
+use std::collections::BTreeSet;
+
 use enarx_evidence::Bundle;
+use enarx_evidence::nvgpu::Rim;
 use enarx_verifier::policy::{Crl, TcbInfo};
 use enarx_verifier::{Claims, Code, NvGpuClaims, Root, TrustAnchors, UnixTime, Verification, verify};
 use toml::Value;
@@ -25,10 +28,14 @@ const REFUSED: &[(&str, &[Code])] = &[
     ("hopper-bad-chain-case4", &[Code::KeyCertificateMissing]),
 ];
 
+/// The reference manifests of a case that are valid at its time.
+const MANIFESTS: [&str; 2] = ["rim_driver_550.90.07.xml", "rim_vbios_96009F0001.xml"];
+
 fn bundle(case: &Case) -> Bundle {
     let report = case.file("report.bin").unwrap();
     let mut bundle = case.bundle_with(report);
     bundle.endorsements.items = case.files("certs");
+    bundle.endorsements.items.extend(MANIFESTS.iter().filter_map(|name| case.file(name)));
     bundle
 }
 
@@ -70,8 +77,11 @@ fn every_case() {
                 assert_eq!(claims.product.to_string(), product);
                 let count = case.said("measurement_blocks").and_then(Value::as_integer).unwrap();
                 assert_eq!(claims.report.measurements.len(), usize::try_from(count).unwrap());
+                let manifests =
+                    bundle(&case).endorsements.items.iter().filter(|item| Rim::looks_like(item)).count();
+                assert_eq!(claims.manifests.len(), manifests);
                 let driver = case.said("driver_version").and_then(Value::as_str);
-                assert_eq!(claims.driver_version().as_deref(), driver);
+                assert_eq!(claims.driver_version.as_deref(), driver);
             }
             Expected::Invalid => assert_eq!(verdict.unwrap_err(), expected.unwrap(), "{}", case.name()),
             Expected::ParseOnly => panic!("{}: nothing is only to be parsed", case.name()),
@@ -88,7 +98,12 @@ fn lists_and_time_and_the_device_count() {
     let case = |name| vectors.cases("nvgpu").find(|case| case.name() == name).unwrap();
     let hopper = case("hopper-550.90.07-rim-ocsp");
     let (own, now) = (bundle(&hopper), hopper.verify_time());
-    // The provisioner and the family say where the lists are that could revoke them.
+    // The provisioner and the family say where the lists are that could revoke them, and so does one authority of each
+    // manifest.
+    let missing = verdict(&hopper, &own, Crl::Required, now).unwrap_err();
+    assert_eq!(missing, [Code::CrlMissing; 4]);
+    let mut own = own;
+    own.endorsements.items.retain(|item| !Rim::looks_like(item));
     let missing = verdict(&hopper, &own, Crl::Required, now).unwrap_err();
     assert_eq!(missing, [Code::CrlMissing, Code::CrlMissing]);
     let after = verdict(&hopper, &own, Crl::AbsentAccepted, later(hopper.valid_until())).unwrap_err();
@@ -113,9 +128,106 @@ fn versions_are_written_as_nvidia_does() {
     let version = |name| {
         let case = vectors.cases("nvgpu").find(|case| case.name() == name).unwrap();
         let claims = verdict(&case, &bundle(&case), Crl::AbsentAccepted, case.verify_time()).unwrap();
-        claims.vbios_version().unwrap()
+        claims.vbios_version.unwrap()
     };
     // As the reference manifests of these two have it (`colloquialVersion`).
     assert_eq!(version("hopper-550.90.07-rim-ocsp"), "96.00.9F.00.01");
     assert_eq!(version("switch-ls10"), "96.10.55.00.01");
+}
+
+fn set(codes: &[Code]) -> BTreeSet<Code> {
+    codes.iter().copied().collect()
+}
+
+#[test]
+fn every_reference_manifest() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = vectors.cases("nvgpu").find(|case| case.name() == "hopper-550.90.07-rim-ocsp").unwrap();
+    let mut counted = 0;
+    for table in vectors.collateral("nvidia-rim") {
+        let (file, expected) = (table["file"].as_str().unwrap(), table["expected"].as_str().unwrap());
+        let mut bundle = bundle(&case);
+        bundle.endorsements.items.retain(|item| !Rim::looks_like(item));
+        bundle.endorsements.items.push(vectors.read(file));
+        let codes = verdict(&case, &bundle, Crl::AbsentAccepted, case.verify_time()).unwrap_err();
+        // All are of other drivers and devices than this report's.
+        let foreign = [Code::ManifestForeign, Code::ManifestMeasurementMismatch];
+        let own = match expected.split_once(": ").map_or(expected, |(_, why)| why) {
+            "valid" => None,
+            "XML signature value does not verify" => Some(Code::ManifestSignatureInvalid),
+            why if why.starts_with("reference digest does not match") => Some(Code::ManifestDigestMismatch),
+            why => panic!("{why}"),
+        };
+        let expected = foreign.into_iter().chain(own).collect::<BTreeSet<_>>();
+        assert_eq!(codes.into_iter().collect::<BTreeSet<_>>(), expected, "{file}");
+        counted += 1;
+    }
+    assert!(counted >= 4);
+}
+
+/// A text of a manifest, what stands for it instead, and exactly what that is refused for.
+type Change = (&'static str, &'static str, &'static [Code]);
+
+const CHANGES: &[Change] = &[
+    // The same by another spelling.
+    ("corpus=\"false\" name=\"GH100\"", "name='GH100'  corpus=\"false\"", &[]),
+    ("<SoftwareIdentity", "<?xml version=\"1.0\"?>\n<SoftwareIdentity", &[]),
+    ("role=\"softwareCreator tagCreator\"/>", "role=\"softwareCreator tagCreator\"></ns0:Entity>", &[]),
+    // Another meaning.
+    ("role=\"softwareCreator tagCreator\"/>", "role=\"tagCreator\"/>", &[Code::ManifestDigestMismatch]),
+    ("</ns0:Payload>", " </ns0:Payload>", &[Code::ManifestDigestMismatch]),
+    ("Hash0=\"8016", "Hash0=\"8017", &[Code::ManifestDigestMismatch, Code::ManifestMeasurementMismatch]),
+    (
+        "colloquialVersion=\"550.90.07\"",
+        "colloquialVersion=\"550.90.08\"",
+        &[Code::ManifestDigestMismatch, Code::ManifestForeign],
+    ),
+    (
+        "<ds:DigestValue>g",
+        "<ds:DigestValue>h",
+        &[Code::ManifestDigestMismatch, Code::ManifestSignatureInvalid],
+    ),
+    ("<ds:SignatureValue>u", "<ds:SignatureValue>v", &[Code::ManifestSignatureInvalid]),
+    ("<ds:SignedInfo>", "<ds:SignedInfo Id=\"a\">", &[Code::ManifestSignatureInvalid]),
+    // Not what is read at all.
+    ("ecdsa-sha384\"", "ecdsa-sha256\"", &[Code::EndorsementMalformed]),
+    ("Reference URI=\"\"", "Reference URI=\"#a\"", &[Code::EndorsementMalformed]),
+    ("#enveloped-signature", "#base64", &[Code::EndorsementMalformed]),
+    ("</ds:Signature>", "</ds:Signature><ds:Signature></ds:Signature>", &[Code::EndorsementMalformed]),
+    ("</ns0:Payload>", "<!-- --></ns0:Payload>", &[Code::EndorsementMalformed]),
+    ("<SoftwareIdentity", "<!DOCTYPE a><SoftwareIdentity", &[Code::EndorsementMalformed]),
+    ("NVIDIA Corporation", "NVIDIA &#67;orporation", &[Code::EndorsementMalformed]),
+];
+
+#[test]
+fn every_change_of_a_manifest() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = vectors.cases("nvgpu").find(|case| case.name() == "hopper-550.90.07-rim-ocsp").unwrap();
+    let text = String::from_utf8(case.file(MANIFESTS[0]).unwrap()).unwrap();
+    for (from, to, expected) in CHANGES {
+        assert!(text.contains(from), "{from}");
+        let mut bundle = bundle(&case);
+        bundle.endorsements.items.retain(|item| !Rim::looks_like(item));
+        bundle.endorsements.items.push(text.replacen(from, to, 1).into_bytes());
+        let verdict = verdict(&case, &bundle, Crl::AbsentAccepted, case.verify_time());
+        let codes = verdict.err().unwrap_or_default().into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(codes, set(expected), "{to}");
+    }
+    // Its signer's certificate ends before the device's does.
+    let after = UnixTime(case.verify_time().0 + 2 * 365 * 86_400);
+    let expired = verdict(&case, &bundle(&case), Crl::AbsentAccepted, after).unwrap_err();
+    assert_eq!(expired.into_iter().collect::<BTreeSet<_>>(), set(&[Code::CertificateExpired]));
+}
+
+#[test]
+fn the_manifest_of_a_switch() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = vectors.cases("nvgpu").find(|case| case.name() == "switch-ls10").unwrap();
+    let mut bundle = bundle(&case);
+    bundle.endorsements.items.push(case.file("rim_bios.xml").unwrap());
+    // It was signed after the time of the case, with a key of that time.
+    let at = |now| verdict(&case, &bundle, Crl::AbsentAccepted, now);
+    assert_eq!(at(case.verify_time()).unwrap_err(), [Code::CertificateNotYetValid]);
+    // 2026-06-01.
+    assert_eq!(at(UnixTime(1_780_272_000)).unwrap().manifests, ["96.10.55.00.01"]);
 }

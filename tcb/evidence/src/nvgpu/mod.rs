@@ -9,7 +9,10 @@
 mod fwid;
 mod opaque;
 mod report;
+mod rim;
+mod xml;
 
 pub use fwid::{encode_firmware_id, firmware_id};
 pub use opaque::{OpaqueData, OpaqueField};
 pub use report::{Measurement, Report};
+pub use rim::Rim;

@@ -142,6 +142,7 @@ pub(crate) fn endorsement(bytes: &[u8]) {
                 let again = EnclaveIdentity::parse(identity.content.encode().as_bytes());
                 assert_eq!(again, Ok(identity.content));
             }
+            Ok(Document::ReferenceManifest(manifest)) => assert!(!manifest.content.is_empty()),
             Err(_) => {}
         }
     }
@@ -188,6 +189,16 @@ pub(crate) fn azure_evidence(bytes: &[u8]) {
     }
     if let Ok(evidence) = AzureEvidence::decode(bytes) {
         assert_eq!(evidence.encode(), bytes);
+    }
+}
+
+pub(crate) fn reference_manifest(bytes: &[u8]) {
+    if let Ok(rim) = nvgpu::Rim::parse(bytes) {
+        assert!(nvgpu::Rim::looks_like(bytes));
+        // What is canonical stays as it is.
+        assert!(
+            rim.content.len() <= 2 * nvgpu::Rim::MAX_LEN && rim.signed_info.len() <= 2 * nvgpu::Rim::MAX_LEN
+        );
     }
 }
 

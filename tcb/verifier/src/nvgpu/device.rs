@@ -2,6 +2,9 @@
 
 //! Which device it is: the certificate of its key, and what that calls the device.
 
+use alloc::format;
+use alloc::string::String;
+
 use enarx_evidence::nvgpu::{OpaqueField, Report, firmware_id};
 use enarx_evidence::x509::{Certificate, PublicKey};
 
@@ -58,4 +61,18 @@ pub(super) fn product(leaf: &Certificate<'_>, findings: &mut Findings) -> Option
     let expected = "a chip that is known here";
     findings.check(Subject::GpuProduct, Code::ProductUnknown, product.is_some(), expected, name);
     product
+}
+
+/// The version of the driver, if the device names it.
+pub(super) fn driver_version(report: &Report) -> Option<String> {
+    report.opaque.text(OpaqueField::DriverVersion)
+}
+
+/// The version of the VBIOS as NVIDIA writes it.
+pub(super) fn vbios_version(report: &Report) -> Option<String> {
+    match *report.opaque.get(OpaqueField::VbiosVersion)? {
+        // Two numbers of 32 bits, little-endian: 96009f00h and 1 are written 96.00.9F.00.01.
+        [a, b, c, d, last, 0, 0, 0] => Some(format!("{d:02X}.{c:02X}.{b:02X}.{a:02X}.{last:02X}")),
+        _ => report.opaque.text(OpaqueField::VbiosVersion),
+    }
 }

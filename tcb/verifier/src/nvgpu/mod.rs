@@ -4,11 +4,13 @@
 //!
 //! In order: the report parses; the certificate of the device's key is there, and a chain leads from it to NVIDIA's
 //! root; the key signed request and answer; the nonce of the request is bound to this session (see
-//! [`crate::binding`]); the firmware that the report names is that for which the key was made.
+//! [`crate::binding`]); the firmware that the report names is that for which the key was made; where NVIDIA's reference
+//! manifests were sent, they are genuine, about this driver and VBIOS, and the measurements are theirs.
 //!
 //! NVIDIA publishes no revocation lists of single devices; it answers by OCSP, which is not asked here.
 
 mod device;
+mod manifest;
 
 use alloc::boxed::Box;
 
@@ -58,9 +60,20 @@ pub(crate) fn examine(
     let leaf = found?;
     firmware(&report, &leaf, findings);
     let product = device::product(&leaf, findings)?;
+    let (driver_version, vbios_version) = (device::driver_version(&report), device::vbios_version(&report));
+    let versions = [driver_version.as_deref(), vbios_version.as_deref()];
+    let manifests = manifest::verify(&report, versions, &endorsements, verification, crypto, findings);
     let values = report.measurements.values().flat_map(|measurement| &measurement.value).copied();
     let measurement = Sha384::digest(values.collect::<alloc::vec::Vec<_>>()).into();
-    let claims = NvGpuClaims { product, measurement, device: leaf.common_name().into(), report };
+    let claims = NvGpuClaims {
+        product,
+        measurement,
+        device: leaf.common_name().into(),
+        driver_version,
+        vbios_version,
+        manifests,
+        report,
+    };
     Some(Examined { claims: Claims::NvGpu(Box::new(claims)), root })
 }
 

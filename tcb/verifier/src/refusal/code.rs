@@ -310,6 +310,18 @@ codes! {
         hint: "the host put parts of two machines together: do not trust this host";
     /// The key of the device was made for other firmware than the report names.
     FirmwareIdMismatch = "firmware-id-mismatch", hint: "the host sent the certificates of another device";
+    /// The content of a reference manifest is not what its signature is about.
+    ManifestDigestMismatch = "manifest-digest-mismatch",
+        hint: "the host sent an altered manifest; it should fetch it again from NVIDIA";
+    /// A reference manifest was not signed by the key that it names.
+    ManifestSignatureInvalid = "manifest-signature-invalid",
+        hint: "the host sent a forged or damaged manifest; it should fetch it again from NVIDIA";
+    /// A reference manifest is about another driver or VBIOS than the device has.
+    ManifestForeign = "manifest-foreign",
+        hint: "the host should send the manifests of its own driver and VBIOS and no other";
+    /// A measurement is not what a reference manifest says.
+    ManifestMeasurementMismatch = "manifest-measurement-mismatch",
+        hint: "the device runs other firmware than NVIDIA published: do not trust this host";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

@@ -225,6 +225,10 @@ subjects! {
         why: "the key is derived for one firmware, which no other has";
     GpuProduct = "product", "NVIDIA, certificates of devices",
         why: "rules depend on which device it is";
+    Manifest = "reference manifest", "ISO/IEC 19770-2; XML Signature 1.1, section 3.2",
+        why: "what NVIDIA did not sign says nothing about its firmware";
+    ManifestMeasurements = "measurements by the reference manifest", "NVIDIA, reference manifests",
+        why: "they say whether the firmware is one that NVIDIA published";
     Register = "measurement register", "RFC 9334, section 7",
         why: "code that is started after the launch is measured into it";
 }

@@ -54,6 +54,12 @@ impl Vectors {
         fs::read(self.dir.join(path)).unwrap()
     }
 
+    /// What the manifest says of collateral of a kind.
+    pub(crate) fn collateral(&self, kind: &str) -> impl Iterator<Item = &Table> {
+        let tables = self.manifest["collateral"].as_array().unwrap().iter().filter_map(Value::as_table);
+        tables.filter(move |table| table["kind"].as_str() == Some(kind))
+    }
+
     pub(crate) fn snp_cases(&self) -> impl Iterator<Item = Case> {
         self.cases("snp")
     }

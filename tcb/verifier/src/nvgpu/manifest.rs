@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Reference manifests of driver and VBIOS, if the host sent them.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use enarx_evidence::nvgpu::{Report, Rim};
+use enarx_evidence::x509::{Certificate, PublicKey};
+use sha2::{Digest as _, Sha384};
+
+use crate::chain::{self, Profile, Revocable};
+use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
+use crate::endorsements::{Endorsements, malformed};
+use crate::refusal::{Findings, Subject};
+use crate::{Code, Root, Verification};
+
+/// The chains of keys that sign manifests: signer, chip, family, root. Authorities say in their own certificate where
+/// the list is that could revoke them.
+const CHAIN: Profile = Profile {
+    max_intermediates: 2,
+    revocable: Revocable::WhoeverNamesAList,
+    root: |root| matches!(root, Root::NvidiaManifests),
+};
+
+/// How many manifests are verified at most: that of the driver and that of the VBIOS, and room for a second signer.
+const MAX_MANIFESTS: usize = 4;
+
+/// Verifies each manifest and compares the measurements with it; the versions that they are about.
+pub(super) fn verify(
+    report: &Report,
+    versions: [Option<&str>; 2],
+    endorsements: &Endorsements<'_>,
+    verification: &Verification<'_>,
+    crypto: &mut dyn SignatureVerifier,
+    findings: &mut Findings,
+) -> Vec<String> {
+    if endorsements.manifests.len() > MAX_MANIFESTS {
+        let expected = format_args!("at most {MAX_MANIFESTS} reference manifests");
+        let found = endorsements.manifests.len();
+        findings.refuse(Subject::Endorsements, Code::EndorsementsTooMany, expected, found);
+        return Vec::new();
+    }
+    for manifest in &endorsements.manifests {
+        genuine(manifest, endorsements, verification, crypto, findings);
+        let version = manifest.version.as_str();
+        let known = versions.iter().flatten().any(|own| own.eq_ignore_ascii_case(version));
+        let own = versions.into_iter().flatten().collect::<Vec<_>>().join(" or ");
+        let expected = format_args!("a manifest of {own}");
+        findings.check(
+            Subject::Manifest,
+            Code::ManifestForeign,
+            known,
+            expected,
+            format_args!("`{version}`"),
+        );
+        measurements(report, manifest, findings);
+    }
+    endorsements.manifests.iter().map(|manifest| manifest.version.clone()).collect()
+}
+
+/// The content is what the signature is about, the signature is good, and so is the chain of its key.
+fn genuine(
+    manifest: &Rim,
+    endorsements: &Endorsements<'_>,
+    verification: &Verification<'_>,
+    crypto: &mut dyn SignatureVerifier,
+    findings: &mut Findings,
+) {
+    let digest: [u8; 48] = Sha384::digest(&manifest.content).into();
+    let (same, expected) = (digest == manifest.digest, hex::encode(manifest.digest));
+    findings.check(Subject::Manifest, Code::ManifestDigestMismatch, same, expected, hex::encode(digest));
+    let mut certificates = Vec::new();
+    for der in &manifest.certificates {
+        match Certificate::parse(der) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(error) => malformed(error, findings),
+        }
+    }
+    let signed = |certificate: &&Certificate<'_>, crypto: &mut dyn SignatureVerifier| {
+        matches!(certificate.key, PublicKey::P384(_))
+            && crypto.verify_endorsement(&Signed {
+                key: certificate.key,
+                scheme: Scheme::Ecdsa(Hash::Sha384),
+                message: &manifest.signed_info,
+                signature: &manifest.signature,
+            })
+    };
+    let ca = |certificate: &&Certificate<'_>| {
+        certificate.extensions.basic_constraints().is_some_and(|constraints| constraints.ca)
+    };
+    let mut leaves = certificates.iter().filter(|certificate| !ca(certificate));
+    let signer = leaves.find(|leaf| signed(leaf, crypto)).copied();
+    let expected = "a signature by the key of a certificate in the manifest";
+    let found = signer.as_ref().map_or("none that verifies", Certificate::common_name);
+    findings.check(Subject::Manifest, Code::ManifestSignatureInvalid, signer.is_some(), expected, found);
+    let Some(signer) = signer else { return };
+    let own = Endorsements {
+        certificates,
+        lists: endorsements.lists.clone(),
+        tcb_infos: Vec::new(),
+        identities: Vec::new(),
+        manifests: Vec::new(),
+    };
+    chain::verify(&signer, &own, &CHAIN, verification, crypto, findings);
+}
+
+/// Every measurement that the manifest says something about is one of its values.
+fn measurements(report: &Report, manifest: &Rim, findings: &mut Findings) {
+    let differs = |(index, values): (&u8, &Vec<[u8; 48]>)| {
+        let found = report.measurements.get(index);
+        let same = found.is_some_and(|found| values.iter().any(|value| *value == *found.value));
+        (!same).then(|| format!("{index}"))
+    };
+    let differ = manifest.references.iter().filter_map(differs).collect::<Vec<_>>().join(", ");
+    let same = differ.is_empty();
+    let count = manifest.references.len();
+    let expected = format_args!("{count} measurements as the manifest of {} has them", manifest.version);
+    let found = if same { String::from("they are") } else { format!("others at {differ}") };
+    let code = Code::ManifestMeasurementMismatch;
+    findings.check(Subject::ManifestMeasurements, code, same, expected, found);
+}
