@@ -9,6 +9,8 @@
 mod checks;
 mod revocation;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use alloc::vec::Vec;
 

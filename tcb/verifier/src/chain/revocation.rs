@@ -31,7 +31,7 @@ pub(super) fn check(
             Revocable::Everyone => true,
             // A list that nobody asked for is nevertheless believed if it revokes.
             Revocable::WhoeverNamesAList => {
-                subject.extensions.only(Extensions::CRL_DISTRIBUTION_POINTS).is_some()
+                subject.extensions.iter().any(|found| found.oid == Extensions::CRL_DISTRIBUTION_POINTS)
                     || endorsements.lists.iter().any(|list| list.issuer == issuer.subject)
             }
             Revocable::Authorities => position > 0,
