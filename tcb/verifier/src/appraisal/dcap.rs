@@ -68,16 +68,25 @@ fn td(report: &TdReport, policy: &Policy, findings: &mut Findings) {
     let sept_ve = !attributes.sept_ve_disable();
     switch(Subject::SeptVe, Code::SeptVeEnabled, intel.sept_ve_enabled, sept_ve, findings);
 
-    let service = report.extension.as_ref().map_or([0; 48], |extension| extension.mr_service_td);
-    let accepted = service == [0; 48] || intel.service_tds.contains(&service);
-    let expected = if intel.service_tds.is_empty() { "none" } else { "none, or one that the policy names" };
-    let found = if service == [0; 48] { String::from("none") } else { hex::encode(service) };
-    findings.check(Subject::ServiceTd, Code::ServiceTdNotAccepted, accepted, expected, found);
+    service_td(report, intel, findings);
 
     let accepted = intel.tdx_modules.is_empty() || intel.tdx_modules.contains(&report.mr_seam);
     let expected = if intel.tdx_modules.is_empty() { "any of Intel's" } else { "one that the policy names" };
     let found = hex::encode(report.mr_seam);
     findings.check(Subject::TdxModule, Code::TdxModuleNotAccepted, accepted, expected, found);
+}
+
+/// Who may manage the TD beside its host. A report of version 1.0 does not tell, and the host chooses the version; a TD
+/// that cannot be migrated has no such manager.
+fn service_td(report: &TdReport, intel: &Intel, findings: &mut Findings) {
+    let service = report.extension.as_ref().map(|extension| extension.mr_service_td);
+    let (accepted, found) = match service {
+        None => (!report.td_attributes.migratable(), "not told by a report of version 1.0".into()),
+        Some(service) if service == [0; 48] => (true, String::from("none")),
+        Some(service) => (intel.service_tds.contains(&service), hex::encode(service)),
+    };
+    let expected = if intel.service_tds.is_empty() { "none" } else { "none, or one that the policy names" };
+    findings.check(Subject::ServiceTd, Code::ServiceTdNotAccepted, accepted, expected, found);
 }
 
 /// SDM, volume 3D, sections 34.7.1 and 34.7.2.

@@ -23,7 +23,9 @@ use crate::crypto::SignatureVerifier;
 use crate::policy::{Policy, SimulatedRoot, Switch};
 use crate::refusal::{Findings, Subject};
 use crate::result::{Decision, Verified};
-use crate::{AttestationResult, Claims, Code, Refusals, Request, Root, TrustAnchors, Verification};
+use crate::{
+    AttestationResult, AzureMachine, Claims, Code, Refusals, Request, Root, TrustAnchors, Verification,
+};
 
 /// What verification leaves to appraise. Without a root nothing is proved.
 pub(crate) struct Examined {
@@ -77,13 +79,13 @@ pub(crate) fn appraise(
             Claims::Tpm(claims) => tpm::check(&claims.quote, policy, &mut findings),
             Claims::AzureSnp(claims) => {
                 snp::check_under_paravisor(&claims.hardware, &ruling, policy, &mut findings);
-                tpm::check(&claims.machine.quote, policy, &mut findings);
+                machine(&claims.machine, policy, &mut findings);
             }
             // The rules and the measurement are all that is asked of devices.
             Claims::NvGpu(_) => {}
             Claims::AzureTdx(claims) => {
                 dcap::check(&claims.hardware, policy, &mut findings);
-                tpm::check(&claims.machine.quote, policy, &mut findings);
+                machine(&claims.machine, policy, &mut findings);
             }
         }
         let name = measurement::check(claims, reference_values, policy, &mut findings);
@@ -93,6 +95,12 @@ pub(crate) fn appraise(
     let (rule, measurement) = accepted;
     let decision = Decision { rule, measurement, policy_digest: policy.digest(), appraised_at: now };
     Ok(AttestationResult::new(verified, decision))
+}
+
+/// The virtual TPM of a machine. What certified its key is in the result, so it has to be acceptable too.
+fn machine(machine: &AzureMachine, policy: &Policy, findings: &mut Findings) {
+    simulated(machine.certificate_root.as_ref(), policy, findings);
+    tpm::check(&machine.quote, policy, findings);
 }
 
 /// The caller's anchors, and the simulated roots that the policy itself names by their key.

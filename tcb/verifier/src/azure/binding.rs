@@ -33,13 +33,14 @@ pub(super) fn machine(
     let jwk = &runtime.attestation_key;
     let key = PublicKey::Rsa { modulus: &jwk.modulus, exponent: &jwk.exponent };
     let certificate = tpm::certificate_of(key, endorsements, verification.now);
-    if let Some(certificate) = &certificate {
-        tpm::certified(certificate, endorsements, verification, crypto, findings);
-    }
+    let certificate_root = certificate
+        .as_ref()
+        .and_then(|certificate| tpm::certified(certificate, endorsements, verification, crypto, findings));
     let quote = tpm::check_quote(quote, key, verification.report_data, crypto, findings);
     AzureMachine {
         quote,
         certificate: certificate.map(|certificate| certificate.common_name().into()),
+        certificate_root,
         configuration: runtime.configuration,
         user_data: runtime.user_data,
     }

@@ -9,7 +9,8 @@ use enarx_evidence::azure::VmConfiguration;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::{DcapClaims, QuoteClaims, Register, SnpClaims};
+use super::{DcapClaims, QuoteClaims, Register, SnpClaims, Text};
+use crate::Root;
 
 /// What the paravisor and its virtual TPM say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct AzureMachine {
     pub quote: QuoteClaims,
     /// The name in the certificate of its key, if there is one.
     pub certificate: Option<String>,
+    /// The root of that certificate. Nothing rests on it: the hardware vouches for the key.
+    pub certificate_root: Option<Root>,
     /// What the machine is like.
     pub configuration: VmConfiguration,
     /// What the guest had put into the runtime data, as hexadecimal digits.
@@ -27,9 +30,10 @@ pub struct AzureMachine {
 impl Serialize for AzureMachine {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let configuration = &self.configuration;
-        let mut fields = serializer.serialize_struct("AzureMachine", 8)?;
+        let mut fields = serializer.serialize_struct("AzureMachine", 9)?;
         fields.serialize_field("quote", &self.quote)?;
         fields.serialize_field("certificate", &self.certificate)?;
+        fields.serialize_field("certificate_root", &self.certificate_root.as_ref().map(Text))?;
         fields.serialize_field("secure_boot", &configuration.secure_boot)?;
         fields.serialize_field("console", &configuration.console_enabled)?;
         fields.serialize_field("tpm", &configuration.tpm_enabled)?;
