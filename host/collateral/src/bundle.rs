@@ -68,6 +68,13 @@ impl OfflineBundle {
         self.items.values()
     }
 
+    /// The items that are valid at a time, in seconds since 1970.
+    #[must_use]
+    pub fn valid_at(&self, time: u64) -> Self {
+        let valid = self.items.iter().filter(|(_, item)| item.validity.contains(time));
+        Self { items: valid.map(|(key, item)| (key.clone(), item.clone())).collect() }
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.items.len()

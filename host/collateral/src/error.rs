@@ -4,6 +4,7 @@
 //! `source` and not repeated in its text.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use enarx_evidence::ParseError;
@@ -61,6 +62,9 @@ pub enum CollateralError {
         /// What it is, in words.
         what: String,
     },
+    /// Another task wanted the same at the same time and got this error for all.
+    #[error(transparent)]
+    Shared(Arc<CollateralError>),
     /// None of the sources gives it out.
     #[error("no source gives out {what}: {why}")]
     NotServed {
@@ -79,6 +83,7 @@ impl CollateralError {
             // The vendor will publish anew, and clocks get set.
             Self::TooSoon { .. } | Self::Stale { .. } | Self::NotYetValid { .. } => true,
             Self::Content { .. } | Self::Offline { .. } | Self::NotServed { .. } => false,
+            Self::Shared(error) => error.is_retryable(),
         }
     }
 
@@ -87,6 +92,7 @@ impl CollateralError {
         match self {
             Self::Http(HttpError::Status { retry_after, .. }) => *retry_after,
             Self::TooSoon { wait, .. } => Some(*wait),
+            Self::Shared(error) => error.retry_after(),
             _ => None,
         }
     }
@@ -101,6 +107,7 @@ impl CollateralError {
             Self::NotYetValid { .. } => Some("is the clock right?"),
             Self::Offline { .. } => Some("fetch it with a network first, and give the bundle or the cache"),
             Self::NotServed { .. } => None,
+            Self::Shared(error) => error.hint(),
         }
     }
 

@@ -31,8 +31,7 @@ pub struct Fetcher {
     config: Config,
     client: Client,
     pacer: Pacer,
-    /// Who is fetching what.
-    turns: Mutex<BTreeMap<String, Arc<AsyncMutex<()>>>>,
+    turns: Turns,
     watcher: Option<Watcher>,
 }
 
@@ -104,13 +103,19 @@ impl Fetcher {
             self.tell_found(what, Origin::Bundle, &items);
             return Ok(items);
         }
-        let turn = self.turn_of(&what.to_string());
-        let fetched = {
-            let _alone = turn.lock().await;
-            self.ask_sources(what).await
-        };
-        self.forget_turn(&what.to_string(), &turn);
-        fetched
+        let turn = Turn::of(&self.turns, what.to_string());
+        let mut answer = turn.slot.lock().await;
+        // Somebody who wanted the same at the same time was faster.
+        if let Some(answer) = answer.as_ref() {
+            return answer.clone().map_err(CollateralError::Shared);
+        }
+        let found = self.ask_sources(what).await;
+        if !turn.is_shared() {
+            return found;
+        }
+        let shared = found.map_err(Arc::new);
+        *answer = Some(shared.clone());
+        shared.map_err(CollateralError::Shared)
     }
 
     async fn ask_sources(&self, what: &What) -> Result<Vec<Item>, CollateralError> {
@@ -264,19 +269,6 @@ impl Fetcher {
         }
     }
 
-    fn turn_of(&self, name: &str) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(name.to_owned()).or_default())
-    }
-
-    fn forget_turn(&self, name: &str, turn: &Arc<AsyncMutex<()>>) {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ours and the map's: nobody else waits.
-        if Arc::strong_count(turn) <= 2 {
-            turns.remove(name);
-        }
-    }
-
     fn tell_found(&self, what: &What, origin: Origin<'_>, items: &[Item]) {
         let bytes = items.iter().fold(0_usize, |bytes, item| bytes.saturating_add(item.bytes.len()));
         let valid_until = items.iter().map(|item| item.validity.until).min().unwrap_or_default();
@@ -294,6 +286,41 @@ impl Fetcher {
 impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetcher").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What is being fetched, and the answer for those who wait for the same.
+type Turns = Mutex<BTreeMap<String, Arc<Slot>>>;
+type Slot = AsyncMutex<Option<Result<Vec<Item>, Arc<CollateralError>>>>;
+
+/// A place among those who want the same thing. Who drops the last one makes room, also if its task was cancelled.
+struct Turn<'a> {
+    turns: &'a Turns,
+    name: String,
+    slot: Arc<Slot>,
+}
+
+impl<'a> Turn<'a> {
+    fn of(turns: &'a Turns, name: String) -> Self {
+        let mut all = turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = Arc::clone(all.entry(name.clone()).or_default());
+        drop(all);
+        Self { turns, name, slot }
+    }
+
+    /// Whether somebody else waits: not only this place and the map have the slot.
+    fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.slot) > 2
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody can come while the map is locked.
+        if !self.is_shared() {
+            turns.remove(&self.name);
+        }
     }
 }
 

@@ -107,6 +107,15 @@ fn of_two_that_say_the_same_the_one_that_is_valid_longer_stays() {
 }
 
 #[test]
+fn what_is_past_its_end_can_be_left_out() {
+    let mut bundle = OfflineBundle::default();
+    bundle.add(list(20));
+    let Validity { from, until } = list(20).validity;
+    let counts = [from - 1, from, until, until + 1].map(|time| bundle.valid_at(time).len());
+    assert_eq!(counts, [0, 1, 1, 0]);
+}
+
+#[test]
 fn the_encoding_is_the_documented_one() {
     let item = list(20);
     let mut bundle = OfflineBundle::default();

@@ -238,19 +238,59 @@ async fn many_tasks_ask_once() {
     let world = World::new(Reply::ok(january())).await;
     world.now.store(START, Ordering::Relaxed);
     let fetcher = Arc::new(Fetcher::new(world.config()).unwrap());
-    let tasks: Vec<_> = (0..32)
-        .map(|_| {
-            let fetcher = Arc::clone(&fetcher);
-            tokio::spawn(async move { fetcher.fetch(&what(LIST)).await.unwrap() })
-        })
-        .collect();
-    for task in tasks {
-        assert_eq!(task.await.unwrap()[0].bytes, january());
+    for task in many(&fetcher) {
+        assert_eq!(task.await.unwrap().unwrap()[0].bytes, january());
     }
     assert_eq!(world.server.targets().len(), 1);
 }
 
+type Task = tokio::task::JoinHandle<Result<Vec<Item>, CollateralError>>;
+
+fn many(fetcher: &Arc<Fetcher>) -> Vec<Task> {
+    let task = |_| {
+        let fetcher = Arc::clone(fetcher);
+        tokio::spawn(async move { fetcher.fetch(&what(LIST)).await })
+    };
+    (0..32).map(task).collect()
+}
+
+/// Without a cache, too; and who gives up leaves its turn to the others.
+#[tokio::test]
+async fn many_tasks_share_one_answer_without_a_cache() {
+    let world = World::new(Reply::ok(january())).await;
+    let config = Config { cache: None, ..world.config() }.at(START);
+    let fetcher = Arc::new(Fetcher::new(config).unwrap());
+    let tasks = many(&fetcher);
+    // All of them wait for the first one's answer, since they share this thread.
+    tokio::task::yield_now().await;
+    tasks[0].abort();
+    let mut answered = 0;
+    for task in tasks {
+        if let Ok(items) = task.await {
+            assert_eq!(items.unwrap()[0].bytes, january());
+            answered += 1;
+        }
+    }
+    assert_eq!(answered, 31);
+    assert!(world.server.targets().len() <= 2, "the one that gave up may have asked");
+    // Afterwards it is asked for again.
+    let before = world.server.targets().len();
+    fetcher.fetch(&what(LIST)).await.unwrap();
+    assert_eq!(world.server.targets().len(), before + 1);
+}
+
 /// What processes do to each other in one directory, by threads that share nothing else: each opens it itself.
+#[tokio::test]
+async fn many_tasks_share_one_failure() {
+    let world = World::new(Reply::status(403)).await;
+    let fetcher = Arc::new(Fetcher::new(Config { cache: None, ..world.config() }).unwrap());
+    for task in many(&fetcher) {
+        let error = task.await.unwrap().unwrap_err();
+        assert!(error.to_string().ends_with("answered 403") && !error.is_retryable(), "{error}");
+    }
+    assert_eq!(world.server.targets().len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_processes_never_see_half_a_file() {
     let world = World::new(Reply::ok(january())).await;

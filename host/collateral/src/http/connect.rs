@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
@@ -123,5 +124,9 @@ pub(crate) fn tls(more: &[Vec<u8>]) -> Result<ClientConfig, ConfigError> {
             |error| ConfigError::new("a certificate authority for HTTPS", format!("cannot be used: {error}"));
         roots.add(CertificateDer::from(der.clone())).map_err(wrong)?;
     }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    // Named, since a program may have several providers and rustls then takes none by itself.
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| ConfigError::new("TLS", format!("is not there: {error}")))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

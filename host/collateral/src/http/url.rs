@@ -3,7 +3,7 @@
 //! Addresses of servers and of what they serve.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use hyper::Uri;
@@ -44,10 +44,7 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err(wrong("must not have a user or password"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host.is_empty() {
-            return Err(wrong("names no server"));
-        }
+        let host = server_name(authority.host()).ok_or_else(|| wrong("names no server"))?;
         // `Uri` takes `host:` and `host:99999` for addresses without a port.
         let rest = authority.as_str().rsplit(']').next().unwrap_or_default();
         if rest.contains(':') && authority.port_u16().is_none() {
@@ -109,6 +106,15 @@ impl Url {
     }
 }
 
+/// A name, or an address without brackets, in its one form. `Uri` takes much for a name that is none.
+fn server_name(host: &str) -> Option<String> {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        return Some(bracketed.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    (!host.is_empty() && host.chars().all(plain)).then(|| host.to_ascii_lowercase())
+}
+
 impl FromStr for Url {
     type Err = ConfigError;
 
@@ -151,6 +157,9 @@ mod tests {
             "http://host:99999/",
             "http://host/#fragment",
             "http://ho st/",
+            "http://[:]/",
+            "http://[127.0.0.1]/",
+            "http://a%41/",
             &long,
         ];
         for text in wrong {
