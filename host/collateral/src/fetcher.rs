@@ -64,21 +64,27 @@ impl Fetcher {
 
     /// The same for a report that does not say its product: the one whose vendor knows the chip is it.
     async fn fetch_for_any(&self, bundle: &Bundle) -> Result<Collected, NeedsError> {
+        let mut telling = None;
         for generation in candidates(&bundle.evidence) {
             let mut needs = needs(&bundle.evidence, &bundle.endorsements, Some(*generation))?;
             let Some(chip @ What::ChipKey { .. }) = needs.wanted.first().cloned() else { continue };
             needs.wanted.remove(0);
             match self.fetch(&chip).await {
                 Ok(items) => return Ok(self.collect(&needs, Collected { items, missing: Vec::new() }).await),
-                // A service may refuse what it takes for impossible with other words than that it is not there.
-                Err(error) if !error.is_retryable() => {}
+                Err(error) if error.is_absence() => {}
                 Err(error) => {
-                    let missing = vec![Missing { what: chip.describe(), error }];
-                    return Ok(self.collect(&needs, Collected { items: Vec::new(), missing }).await);
+                    let what = chip.describe();
+                    let retryable = error.is_retryable();
+                    telling = telling.or(Some((needs, Missing { what, error })));
+                    // While nobody can say whether the chip is of this generation, it is not asked for under others.
+                    if retryable {
+                        break;
+                    }
                 }
             }
         }
-        Err(NeedsError::ProductUnknown)
+        let (needs, missing) = telling.ok_or(NeedsError::ProductUnknown)?;
+        Ok(self.collect(&needs, Collected { items: Vec::new(), missing: vec![missing] }).await)
     }
 
     async fn collect(&self, needs: &Needs, mut collected: Collected) -> Collected {

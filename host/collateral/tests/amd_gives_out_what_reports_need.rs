@@ -8,12 +8,14 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use enarx_collateral::{CollateralError, Collected, Config, Fetcher, NeedsError};
+use enarx_collateral::{Clock, CollateralError, Collected, Config, Fetcher, NeedsError};
 use enarx_evidence::snp::{Generation, Report, Version};
+use enarx_evidence::x509::documents;
 use enarx_evidence::{Bundle, Endorsements};
 use enarx_verifier::policy::{self, Policy};
 use enarx_verifier::{ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise};
 use support::amd::{MEASUREMENT, Platform, REPORT_DATA, kds, platform, simulator};
+use support::recorded::{Recorded, texts, verify_time};
 use support::{Reply, Server, config};
 
 /// What a verifier who knows the simulator says.
@@ -171,4 +173,50 @@ async fn evidence_that_cannot_be_read_is_not_asked_about() {
     bundle.evidence.bytes = report.encode().to_vec();
     assert!(matches!(fetcher.fetch_for(&bundle).await, Err(NeedsError::Evidence(_))));
     assert!(server.targets().is_empty());
+}
+
+#[tokio::test]
+async fn recorded_certificates_are_those_of_their_reports() {
+    let Some(recorded) = Recorded::find() else { return };
+    let mut seen = Vec::new();
+    for case in recorded.cases() {
+        let text = |key: &str| case.get(key).and_then(toml::Value::as_str);
+        let usual =
+            [text("tee"), text("expected"), text("format")] == [Some("snp"), Some("valid"), Some("raw")];
+        if !usual || text("signing_key") != Some("VCEK") {
+            continue;
+        }
+        let [key, ask, ark] = texts(case, "certs")[..] else { continue };
+        let name = text("name").unwrap();
+        let product = match name.split('-').next().unwrap() {
+            "milan" => "Milan",
+            "genoa" | "siena" => "Genoa",
+            "turin" => "Turin",
+            other => panic!("{other}"),
+        };
+        let chain =
+            [recorded.read(ask), recorded.read(ark)].map(|pem| String::from_utf8(pem).unwrap()).concat();
+        let list = texts(case, "collateral").first().map(|path| recorded.read(path)).unwrap_or_default();
+        // Some were recorded with their authorities after them.
+        let key = documents(&recorded.read(key), 8).unwrap()[0].to_vec();
+        let without_list = list.is_empty();
+        let report = recorded.read(text("file").unwrap());
+        let platform = Platform::recorded(report, key, chain, list);
+        let server = platform.server("vcek", product).await;
+        let now = verify_time(case);
+        let config = Config { clock: Clock::new(move || now), ..config(vec![kds(&server)]) };
+        let collected = collect(config, &platform.bare()).await;
+        let items: Vec<String> = collected.items.iter().map(|item| item.what.to_string()).collect();
+        let generation = product.to_lowercase();
+        assert!(items[0].starts_with(&format!("amd/{generation}/vcek/")), "{name}: {:?}", collected.missing);
+        assert_eq!(items[1], format!("amd/{generation}/vcek-authorities"), "{name}");
+        assert_eq!(
+            (items.len(), collected.missing.len()),
+            if without_list { (2, 1) } else { (3, 0) },
+            "{name}"
+        );
+        seen.push(product);
+    }
+    let count = |product| seen.iter().filter(|seen| **seen == product).count();
+    assert!(count("Milan") >= 5 && count("Genoa") >= 3 && count("Turin") >= 1, "{seen:?}");
 }

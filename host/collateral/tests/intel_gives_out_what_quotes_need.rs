@@ -6,12 +6,11 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-
 use enarx_collateral::{Clock, CollateralError, Config, ContentError, Fetcher, Item, Part, What, needs};
 use enarx_evidence::{Endorsements, Evidence, Format};
 use support::amd::platform;
 use support::intel::{Dialect, FMSPC, VALID, identity, list, percent_encode, tcb_info};
+use support::recorded::Recorded;
 use support::{Reply, Server, config};
 
 /// Certificates that stand for the TCB signing key and its root.
@@ -140,25 +139,11 @@ async fn issuers_must_be_there_once_and_readable() {
     assert_eq!(problem.to_string(), "not certificates in PEM");
 }
 
-/// The folder of recorded evidence, which is not part of this project. It is looked for where `ENARX_VECTORS` says,
-/// otherwise beside the workspace.
-#[allow(clippy::print_stdout, reason = "what is skipped is said")]
-fn vectors() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
-    let dir = std::env::var_os("ENARX_VECTORS").map_or(beside, PathBuf::from);
-    if dir.join("manifest.toml").exists() {
-        return Some(dir);
-    }
-    println!("skipped: no recorded evidence in {}", dir.display());
-    None
-}
-
 #[test]
 fn recorded_quotes_say_what_they_need() {
-    let Some(dir) = vectors() else { return };
-    let manifest: toml::Table = std::fs::read_to_string(dir.join("manifest.toml")).unwrap().parse().unwrap();
+    let Some(recorded) = Recorded::find() else { return };
     let mut seen = 0;
-    for case in manifest["case"].as_array().unwrap() {
+    for case in recorded.cases() {
         let text = |key: &str| case.get(key).and_then(toml::Value::as_str);
         let (format, tee) = match text("tee") {
             Some("sgx") => (Format::Sgx, "sgx"),
@@ -174,7 +159,7 @@ fn recorded_quotes_say_what_they_need() {
         if case.get("cert_data_type").and_then(toml::Value::as_integer) != Some(5) {
             continue;
         }
-        let evidence = Evidence { format, bytes: std::fs::read(dir.join(file)).unwrap() };
+        let evidence = Evidence { format, bytes: recorded.read(file) };
         let authority = if authority.contains("Platform") { "platform" } else { "processor" };
         let expected = [
             format!("intel/{tee}/tcb-info/{}", fmspc.to_lowercase()),
@@ -191,9 +176,8 @@ fn recorded_quotes_say_what_they_need() {
 
 #[tokio::test]
 async fn recorded_collateral_is_taken_at_its_time() {
-    let Some(dir) = vectors() else { return };
-    let folder = dir.join("tdx/v4-emr-uptodate-near");
-    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let Some(recorded) = Recorded::find() else { return };
+    let read = |name: &str| recorded.read(&format!("tdx/v4-emr-uptodate-near/{name}"));
     let chain = percent_encode(&String::from_utf8(read("tcb_signing_chain.pem")).unwrap());
     let (info, identity, pck, root) =
         (read("tcb_info.json"), read("qe_identity.json"), read("pck_crl.der"), read("root_ca_crl.der"));

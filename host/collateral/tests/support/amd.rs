@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use enarx_collateral::Source;
-use enarx_evidence::Bundle;
 use enarx_evidence::snp::Report;
+use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use enarx_simulator::{SimulatedPlatform, Simulator};
 use pem_rfc7468::{LineEnding, encode_string};
 use sha2::{Digest as _, Sha256};
@@ -56,9 +56,17 @@ pub(crate) fn platform(text: &str) -> Platform {
 }
 
 impl Platform {
+    /// A recorded report and the documents for it.
+    pub(crate) fn recorded(report: Vec<u8>, key: Vec<u8>, chain: String, list: Vec<u8>) -> Self {
+        let parsed = Report::parse(&report).unwrap();
+        let evidence = Evidence { format: Format::SevSnp, bytes: report };
+        let bundle = Bundle { evidence, endorsements: Endorsements::default() };
+        Self { bundle, report: parsed, key, chain, list }
+    }
+
     /// The evidence alone, as it comes from a host that sends nothing along.
     pub(crate) fn bare(&self) -> Bundle {
-        Bundle { endorsements: enarx_evidence::Endorsements::default(), ..self.bundle.clone() }
+        Bundle { endorsements: Endorsements::default(), ..self.bundle.clone() }
     }
 
     /// The path at which AMD has its VCEK, put together from the bytes of the report as the specification says.

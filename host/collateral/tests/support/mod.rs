@@ -6,6 +6,7 @@
 pub(crate) mod amd;
 pub(crate) mod der;
 pub(crate) mod intel;
+pub(crate) mod recorded;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
