@@ -129,6 +129,13 @@ impl TrustAnchors {
         self
     }
 
+    /// Forgets every root but those with these keys.
+    #[must_use]
+    pub fn limited_to(mut self, spki_sha256: &[[u8; 32]]) -> Self {
+        self.roots.retain(|(digest, _)| spki_sha256.contains(digest));
+        self
+    }
+
     /// The root with this key, vendors' first.
     pub(crate) fn find(&self, spki_sha256: &[u8; 32]) -> Option<&Root> {
         self.roots.iter().find(|(digest, _)| digest == spki_sha256).map(|(_, root)| root)
@@ -153,5 +160,14 @@ mod tests {
         let milan = TrustAnchors::vendors().roots[0].0;
         let anchors = TrustAnchors::vendors().with_simulated("mine", milan);
         assert_eq!(anchors.find(&milan), Some(&Root::Amd(Generation::Milan)));
+    }
+
+    #[test]
+    fn roots_can_be_left_out() {
+        let [milan, genoa, _] = [0, 1, 2].map(|i| TrustAnchors::vendors().roots[i].0);
+        let anchors = TrustAnchors::vendors().with_simulated("mine", [7; 32]).limited_to(&[milan, [7; 32]]);
+        assert_eq!(anchors.find(&milan), Some(&Root::Amd(Generation::Milan)));
+        assert!(anchors.find(&[7; 32]).is_some());
+        assert_eq!(anchors.find(&genoa), None);
     }
 }

@@ -161,9 +161,39 @@ impl Findings {
         self.check(subject, code, false, expected, found);
     }
 
+    /// Lets checks pass that refused with a code, and says so in the account.
+    pub(crate) fn waive(&mut self, code: Code) {
+        // There is one refusal for each check that did not pass, in the same order.
+        let failed = self.checks.iter_mut().filter(|check| !check.passed);
+        for (check, _) in failed.zip(&self.refusals).filter(|(_, refusal)| refusal.code == code) {
+            check.passed = true;
+            check.expected = String::from("anything, since nobody asked");
+        }
+        self.refusals.retain(|refusal| refusal.code != code);
+    }
+
     /// Every check, if none refused.
     pub(crate) fn into_checks(self) -> Result<Vec<Check>, Refusals> {
         let Self { refusals, checks } = self;
         if refusals.is_empty() { Ok(checks) } else { Err(Refusals { refusals, checks }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waived_passes_and_nothing_else() {
+        let mut findings = Findings::default();
+        findings.refuse(Subject::Debug, Code::DebugAllowed, "no", "yes");
+        findings.refuse(Subject::ReportData, Code::ReportDataMismatch, "01", "02");
+        findings.check(Subject::Smt, Code::SmtAllowed, true, "no", "no");
+        findings.refuse(Subject::Vmpl, Code::VmplNotAccepted, "0", "1");
+        findings.waive(Code::ReportDataMismatch);
+        let refusals = findings.into_checks().unwrap_err();
+        assert!(refusals.codes().eq([Code::DebugAllowed, Code::VmplNotAccepted]));
+        assert!(refusals.checks().iter().map(|check| check.passed).eq([false, true, true, false]));
+        assert_eq!(refusals.checks()[1].found, "02");
     }
 }
