@@ -2,11 +2,15 @@
 
 //! The command line: every command, option and help text.
 
+mod evidence;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use enarx_simulator::SimulatedPlatform;
+
+pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
 
 /// Run secrets on machines you do not trust.
 ///
@@ -27,7 +31,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   the workload's own, when it ran to its end
   2    wrong usage, or an input that cannot be read
-  3    refused by the trust policy
+  3    refused: not genuine, or not by the trust policy
   4    the host or the Keep could not be reached or started, or was lost
   130  interrupted by Ctrl-C
   134  the workload trapped
@@ -68,6 +72,16 @@ pub(crate) enum Command {
     /// Write and check trust policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Decide whether evidence is genuine and, under a policy, acceptable
+    ///
+    /// Signatures, certificates, revocation and the binding to a challenge are checked offline, with nothing but the
+    /// files you give. Exits with 0 if everything holds and with 3 if anything does not; `enarx explain` shows each check.
+    Verify(VerifyArgs),
+    /// Show every check of `enarx verify`: expected, found, why it matters, how to fix it
+    Explain(VerifyArgs),
+    /// Look into evidence, or make some of a simulated platform
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Write a commented Enarx.toml
     Init(InitArgs),
     /// Print a completion script for a shell

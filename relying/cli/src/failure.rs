@@ -11,7 +11,7 @@ use crate::args::Format;
 
 /// Wrong usage, or an input that cannot be read.
 pub(crate) const USAGE: u8 = 2;
-/// Refused by the trust policy.
+/// Evidence is refused: it is not genuine, or not acceptable to the trust policy.
 pub(crate) const REFUSED: u8 = 3;
 /// The host or the Keep could not be reached or started, or was lost.
 pub(crate) const UNREACHABLE: u8 = 4;
@@ -57,8 +57,12 @@ impl Failure {
     }
 
     pub(crate) fn refused(refusals: Refusals) -> Self {
-        let mut failure =
-            Self::with_code(REFUSED, "the Keep is refused by the trust policy; nothing was sent to it");
+        Self::evidence_refused("the Keep is refused by the trust policy; nothing was sent to it", refusals)
+    }
+
+    /// Evidence is refused, for these reasons.
+    pub(crate) fn evidence_refused(message: impl Display, refusals: Refusals) -> Self {
+        let mut failure = Self::with_code(REFUSED, message);
         // One hint is enough to go on; the others are printed with their refusals.
         failure.hint =
             refusals.iter().find_map(|refusal| Some(refusal.hint.to_owned()).filter(|hint| !hint.is_empty()));

@@ -7,10 +7,12 @@
 
 mod args;
 mod connect;
+mod evidence;
 mod failure;
 mod host;
 mod input;
 mod keep;
+mod layout;
 mod outputs;
 mod progress;
 mod provision;
@@ -18,6 +20,7 @@ mod run;
 mod state;
 mod stdio;
 mod trust;
+mod verify;
 mod wire;
 mod workload;
 mod write;
@@ -59,6 +62,9 @@ fn perform(cli: Cli) -> Outcome<u8> {
             }
             Ok(0)
         }
+        Command::Verify(args) => verify::verify(&args, &output),
+        Command::Explain(args) => verify::explain(&args, &output),
+        Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),
         Command::Init(args) => write::manifest(&args.folder).map(|()| 0),
         Command::Completions { shell } => write::completions(shell).map(|()| 0),
         Command::Man { folder } => write::manual(&folder).map(|()| 0),

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use enarx_evidence::Bundle;
 use enarx_simulator::Simulator;
-use enarx_verifier::policy::{self, Policy};
+use enarx_verifier::policy::{self, Crl, Policy, TcbInfo};
 use enarx_verifier::{AttestationResult, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
 use sha2::{Digest, Sha384};
 
@@ -87,17 +87,37 @@ impl Trust {
         &self.policy.text
     }
 
+    /// The roots that are known: the vendors', and that of this machine's simulator.
+    pub(crate) fn anchors(&self) -> &TrustAnchors {
+        &self.anchors
+    }
+
+    /// What the policy asks of revocation lists.
+    pub(crate) fn crl(&self) -> Crl {
+        self.policy.policy.crl()
+    }
+
+    /// What the policy asks of Intel's TCB info and enclave identities.
+    pub(crate) fn tcb_info(&self) -> TcbInfo {
+        self.policy.policy.tcb_info()
+    }
+
     /// Holds evidence against all of this, now.
     pub(crate) fn appraise(&self, bundle: &Bundle, report_data: &[u8; 64]) -> Outcome<AttestationResult> {
-        let request = Request {
-            bundle,
-            report_data,
-            anchors: &self.anchors,
-            reference_values: &self.reference_values,
-            policy: &self.policy.policy,
-            now: UnixTime(now()),
-        };
+        let request = self.request(bundle, report_data, &self.anchors, UnixTime(now()));
         appraise(&request).map_err(Failure::refused)
+    }
+
+    /// The question whether the policy accepts evidence under some roots at some time.
+    pub(crate) fn request<'a>(
+        &'a self,
+        bundle: &'a Bundle,
+        report_data: &'a [u8; 64],
+        anchors: &'a TrustAnchors,
+        now: UnixTime,
+    ) -> Request<'a> {
+        let (policy, reference_values) = (&self.policy.policy, &self.reference_values);
+        Request { bundle, report_data, anchors, reference_values, policy, now }
     }
 }
 

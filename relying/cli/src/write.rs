@@ -19,13 +19,14 @@ pub(crate) fn manifest(folder: &Path) -> Outcome<()> {
     fs::create_dir_all(folder).map_err(|error| {
         Failure::usage(format!("could not make the folder {}: {error}", folder.display()))
     })?;
-    new_file(&folder.join(Manifest::FILE_NAME), Manifest::template())
+    let file = folder.join(Manifest::FILE_NAME);
+    new_file(&file, Manifest::template().as_bytes()).map(|()| wrote(&file))
 }
 
 /// `enarx policy new`
 pub(crate) fn policy(file: Option<&Path>) -> Outcome<()> {
     match file {
-        Some(file) => new_file(file, policy::template()),
+        Some(file) => new_file(file, policy::template().as_bytes()).map(|()| wrote(file)),
         None => print(policy::template().as_bytes()),
     }
 }
@@ -58,21 +59,19 @@ pub(crate) fn print(bytes: &[u8]) -> Outcome<()> {
 }
 
 /// Writes a file that is not there yet: nothing of the tenant's is overwritten.
-fn new_file(path: &Path, text: &str) -> Outcome<()> {
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
+pub(crate) fn new_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
+    let written =
+        OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| file.write_all(bytes));
     match written {
-        Ok(()) => {
-            eprintln!("wrote {}", path.display());
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             Err(Failure::usage(format!("{} is already there", path.display()))
                 .hint("move it away, or edit it as it is"))
         }
         Err(error) => Err(Failure::usage(format!("could not write {}: {error}", path.display()))),
     }
+}
+
+fn wrote(path: &Path) {
+    eprintln!("wrote {}", path.display());
 }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Everything that a decision about evidence depends on, from the command line.
+
+use std::path::PathBuf;
+
+use enarx_evidence::{Bundle, Format};
+use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::{TrustAnchors, UnixTime, Verification, appraise, verify, verify_unbound};
+
+use super::verdict::{Decision, Verdict};
+use crate::args::{ReportData, VerifyArgs};
+use crate::evidence::{self, NamedRoot};
+use crate::failure::{Failure, Outcome};
+use crate::state::State;
+use crate::trust::{self, PolicyFile, Release, Trust};
+
+/// A question about evidence.
+pub(super) struct Case {
+    bundle: Bundle,
+    /// What the evidence must repeat, or what it repeats if nobody says.
+    report_data: Option<[u8; 64]>,
+    bound: bool,
+    anchors: TrustAnchors,
+    crl: Crl,
+    tcb_info: TcbInfo,
+    policy: Option<Trust>,
+    now: UnixTime,
+}
+
+impl Case {
+    /// Reads all files.
+    pub(super) fn open(args: &VerifyArgs) -> Outcome<Self> {
+        // A root is an endorsement, too: chains end with its certificate.
+        let files = [args.endorsements.as_slice(), args.trust_roots.as_slice()].concat();
+        let bundle = evidence::bundle(&args.evidence, &files)?;
+        let (report_data, bound) = binding(args, &bundle)?;
+        let policy = match &args.policy {
+            Some(file) => {
+                let policy = PolicyFile::read(Some(file))?;
+                Some(Trust::new(policy, &State::open()?, Release::measure(None))?)
+            }
+            None => None,
+        };
+        let known = policy.as_ref().map_or_else(TrustAnchors::vendors, |policy| policy.anchors().clone());
+        let anchors = match args.trust_roots.as_slice() {
+            [] => known,
+            files => named_roots(files, known, bundle.evidence.format)?,
+        };
+        let crl = if args.accept_absent_crl { Crl::AbsentAccepted } else { Crl::Required };
+        let tcb_info = if args.accept_absent_tcb_info { TcbInfo::AbsentAccepted } else { TcbInfo::Required };
+        let now = args.at.unwrap_or_else(|| UnixTime(trust::now()));
+        Ok(Self { bundle, report_data, bound, anchors, crl, tcb_info, policy, now })
+    }
+
+    /// Decides it.
+    pub(super) fn decide(&self) -> Verdict {
+        // Without any, evidence is refused for what it should repeat, or nobody asks.
+        let report_data = &self.report_data.unwrap_or([0; 64]);
+        let decision = if let Some(policy) = &self.policy {
+            let request = policy.request(&self.bundle, report_data, &self.anchors, self.now);
+            appraise(&request).map_or_else(Decision::Refused, Decision::Accepted)
+        } else {
+            let Self { bundle, anchors, crl, tcb_info, now, .. } = self;
+            let (crl, tcb_info, now) = (*crl, *tcb_info, *now);
+            let verify = if self.bound { verify } else { verify_unbound };
+            verify(&Verification { bundle, report_data, anchors, crl, tcb_info, now })
+                .map_or_else(Decision::Refused, Decision::Verified)
+        };
+        let format = self.bundle.evidence.format;
+        let given_up = self.given_up();
+        Verdict { decision, format, report_data: self.report_data, bound: self.bound, given_up, at: self.now }
+    }
+
+    /// What is not asked for, in words.
+    fn given_up(&self) -> Vec<&'static str> {
+        let lists = self.policy.as_ref().map_or(self.crl, Trust::crl) == Crl::AbsentAccepted;
+        let tcb_info = self.policy.as_ref().map_or(self.tcb_info, Trust::tcb_info) == TcbInfo::AbsentAccepted;
+        let intel = matches!(self.bundle.evidence.format, Format::Tdx | Format::Sgx | Format::AzureTdx);
+        let given_up = [
+            (lists, "where there is no revocation list, that nothing was revoked"),
+            (
+                tcb_info && intel,
+                "where Intel's documents are missing, that the TCB is up to date and the quoting enclave Intel's",
+            ),
+        ];
+        given_up.into_iter().filter(|(given_up, _)| *given_up).map(|(_, what)| what).collect()
+    }
+}
+
+/// What the evidence has to repeat. Evidence that nobody asked for proves that such a platform once was: whoever wants
+/// no more has to say so.
+fn binding(args: &VerifyArgs, bundle: &Bundle) -> Outcome<(Option<[u8; 64]>, bool)> {
+    if let Some(ReportData(wanted)) = args.report_data.or(args.nonce) {
+        return Ok((Some(wanted), true));
+    }
+    if !args.accept_unbound {
+        return Err(Failure::usage("nothing says whom the evidence was made for").hint(
+            "give what it must repeat by `--report-data` or `--nonce`; `--accept-unbound` goes without, and then it \
+             may be old, or a copy of somebody else's",
+        ));
+    }
+    Ok((evidence::report_data(&bundle.evidence), false))
+}
+
+/// Those of the known roots that the files name, and what else they name.
+fn named_roots(files: &[PathBuf], known: TrustAnchors, format: Format) -> Outcome<TrustAnchors> {
+    let mut anchors = known;
+    let mut named = Vec::new();
+    for file in files {
+        for NamedRoot { name, spki_sha256 } in evidence::roots(file)? {
+            // Only for hardware whose makers publish no root is a root of somebody else more than a simulation.
+            anchors = match format {
+                Format::Cca | Format::Tpm => anchors.with_endorsed(&name, spki_sha256),
+                _ => anchors.with_simulated(&name, spki_sha256),
+            };
+            named.push(spki_sha256);
+        }
+    }
+    Ok(anchors.limited_to(&named))
+}

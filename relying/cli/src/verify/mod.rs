@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx verify` and `enarx explain`: evidence in files against the vendors' roots and, if there is one, a policy.
+
+mod case;
+mod explain;
+mod verdict;
+
+use crate::args::{Format, OutputOptions, VerifyArgs};
+use crate::failure::{Failure, Outcome, REFUSED};
+use crate::write::print;
+
+use case::Case;
+use verdict::{Decision, Verdict};
+
+/// `enarx verify`
+pub(crate) fn verify(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> {
+    let verdict = Case::open(args)?.decide();
+    match (output.format, &verdict.decision) {
+        (Format::Json, _) => json(&verdict),
+        (Format::Text, Decision::Refused(refusals)) => {
+            let message = format!("the {} evidence is refused", verdict.format);
+            Err(Failure::evidence_refused(message, refusals.clone()))
+        }
+        (Format::Text, _) => {
+            if !output.quiet {
+                print(verdict.to_string().as_bytes())?;
+            }
+            Ok(0)
+        }
+    }
+}
+
+/// `enarx explain`: the same decision with the whole account of it.
+pub(crate) fn explain(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> {
+    let verdict = Case::open(args)?.decide();
+    match output.format {
+        Format::Json => json(&verdict),
+        Format::Text => {
+            print(explain::explain(&verdict).as_bytes())?;
+            Ok(code(&verdict))
+        }
+    }
+}
+
+fn json(verdict: &Verdict) -> Outcome<u8> {
+    print(format!("{}\n", verdict.to_json()?).as_bytes())?;
+    Ok(code(verdict))
+}
+
+fn code(verdict: &Verdict) -> u8 {
+    if matches!(verdict.decision, Decision::Refused(_)) { REFUSED } else { 0 }
+}
