@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -36,8 +37,9 @@ fn folder() -> PathBuf {
 /// A vendor's server with TLS that gives everybody these bytes. Its port.
 async fn vendor(body: Vec<u8>) -> u16 {
     let key = PrivateKeyDer::from_pem_file(folder().join("key.pem")).unwrap();
-    let tls =
-        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate()], key).unwrap();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let tls = builder.with_no_client_auth().with_single_cert(vec![certificate()], key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use enarx_hostd::api;
@@ -133,7 +134,11 @@ async fn open(host: &HostAddress) -> Outcome<SendRequest<Empty<Bytes>>> {
 async fn encrypt(host: &HostAddress, stream: TcpStream) -> Outcome<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    // Named, since a program may have several providers and rustls then takes none by itself.
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Failure::unreachable(format!("no HTTPS: {error}")))?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from(host.name.clone())
         .map_err(|_| Failure::usage(format!("`{}` is not a name that a certificate can have", host.name)))?;
     timeout(CONNECT_TIME, TlsConnector::from(Arc::new(config)).connect(name, stream))

@@ -12,7 +12,7 @@ use enarx_verifier::UnixTime;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Record, dcap};
+use super::{Record, dcap, nvgpu};
 
 /// More documents than any text of a vendor has.
 const MAX_DOCUMENTS: usize = 64;
@@ -24,6 +24,7 @@ pub(super) fn records(item: &[u8], records: &mut Vec<Record>) -> Result<(), Pars
             Document::RevocationList(found) => list(&found),
             Document::TcbInfo(found) => dcap::tcb_info(&found.content),
             Document::EnclaveIdentity(found) => dcap::enclave_identity(&found.content),
+            Document::ReferenceManifest(found) => nvgpu::reference_manifest(&found),
         });
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! Fields of the measurements of NVIDIA's GPUs and switches. DSP0274 is the specification of SPDM.
 
 use enarx_evidence::ParseError;
-use enarx_evidence::nvgpu::{OpaqueField, Report};
+use enarx_evidence::nvgpu::{OpaqueField, Report, Rim};
 
 use super::Record;
 
@@ -52,4 +52,19 @@ pub(super) fn records(bytes: &[u8], records: &mut Vec<Record>) -> Result<(), Par
     }
     records.push(record);
     Ok(())
+}
+
+/// What the measurements of a device may be.
+pub(super) fn reference_manifest(found: &Rim) -> Record {
+    let mut record = Record::new("reference integrity manifest", "NIST IR 8060, section 2; TCG RIM");
+    record.field("product", found.product.as_str());
+    record.field("colloquialVersion", found.version.as_str());
+    record.field("certificates", found.certificates.len());
+    record.bytes("Digest", found.digest);
+    record.bytes("Signature", found.signature);
+    for (index, values) in &found.references {
+        let values = values.iter().map(hex::encode).collect::<Vec<_>>();
+        record.text(format!("measurement {index}"), values.join(" or "));
+    }
+    record
 }

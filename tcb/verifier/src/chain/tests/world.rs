@@ -256,6 +256,7 @@ impl World {
             lists: self.lists.iter().map(|der| RevocationList::parse(der).unwrap()).collect(),
             tcb_infos: vec![],
             identities: vec![],
+            manifests: Vec::new(),
         };
         let bundle = Bundle {
             evidence: Evidence { format: Format::SevSnp, bytes: vec![] },
