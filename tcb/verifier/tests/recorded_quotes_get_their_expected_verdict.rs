@@ -127,7 +127,7 @@ fn check(case: &Case, claims: &DcapClaims) {
 #[test]
 fn a_root_of_the_same_name_is_not_intels() {
     let Some(vectors) = Vectors::find() else { return };
-    let case = vectors.cases("tdx").find(|case| case.name() == "v4-preproduction-root-cc-api").unwrap();
+    let case = case(&vectors, "v4-preproduction-root-cc-api");
     let alone = case.bundle_of(vec![]);
     assert_eq!(ask(&case, &alone, &asked(&case)).unwrap_err(), BTreeSet::from([Code::RootNotTrusted]));
 }
@@ -156,4 +156,79 @@ fn every_case() {
     }
     println!("{valid} valid, {invalid} invalid");
     assert!(valid >= 24 && invalid >= 12);
+}
+
+fn case(vectors: &Vectors, name: &str) -> Case {
+    vectors.cases("tdx").chain(vectors.cases("sgx")).find(|case| case.name() == name).unwrap()
+}
+
+#[test]
+fn each_document_is_needed() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = case(&vectors, "v4-emr-uptodate-phala");
+    let missing = [
+        ("tcb_info.json", Code::TcbInfoMissing),
+        ("qe_identity.json", Code::QeIdentityMissing),
+        ("tcb_signing_chain.pem", Code::TcbSignerMissing),
+        ("pck_crl.der", Code::CrlMissing),
+        ("root_ca_crl.der", Code::CrlMissing),
+    ];
+    for (name, code) in missing {
+        let paths = case.paths("collateral").into_iter().filter(|path| !path.ends_with(name));
+        let bundle = case.bundle_of(paths.map(|path| case.read(&path)).collect());
+        assert_eq!(ask(&case, &bundle, &asked(&case)).unwrap_err(), BTreeSet::from([code]), "{name}");
+    }
+}
+
+#[test]
+fn order_and_encoding_of_endorsements_mean_nothing() {
+    let Some(vectors) = Vectors::find() else { return };
+    for case in vectors.cases("tdx").filter(|case| case.expected() == Expected::Valid) {
+        let mut bundle = bundle(&case);
+        for item in &mut bundle.endorsements.items {
+            // DER as caches of Intel's service answer it.
+            if item.first() == Some(&0x30) {
+                *item = hex::encode_upper(&*item).into_bytes();
+            }
+        }
+        bundle.endorsements.items.reverse();
+        assert!(ask(&case, &bundle, &asked(&case)).is_ok(), "{}", case.name());
+    }
+}
+
+/// The times, and what is too old or too new then, are those that the source of the case tests.
+#[test]
+fn time_decides() {
+    use Code::{
+        CertificateExpired, CertificateNotYetValid, QeIdentityExpired, QeIdentityNotYetValid, TcbInfoExpired,
+        TcbInfoNotYetValid,
+    };
+    let Some(vectors) = Vectors::find() else { return };
+    let case = case(&vectors, "v3-icelake-swhardening-oasis");
+    let at = |now| ask(&case, &bundle(&case), &Asked { now: UnixTime(now), ..asked(&case) }).map(|_| ());
+    let times: [(u64, &[Code]); 4] = [
+        (1_670_238_720, &[CertificateNotYetValid, TcbInfoNotYetValid, QeIdentityNotYetValid]),
+        (1_671_194_735, &[TcbInfoNotYetValid, QeIdentityNotYetValid]),
+        (1_673_786_737, &[QeIdentityExpired]),
+        // 2029-12-06
+        (1_891_209_600, &[CertificateExpired, TcbInfoExpired, QeIdentityExpired]),
+    ];
+    for (now, codes) in times {
+        assert_eq!(at(now), Err(codes.iter().copied().collect()), "{now}");
+    }
+    let (first, last) = (case.valid_from(), case.valid_until());
+    assert_eq!(at(first.0), Ok(()));
+    assert_eq!(at(last.0 - 1), Ok(()));
+}
+
+#[test]
+fn a_quote_is_for_one_session() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = case(&vectors, "v4-emr-uptodate-phala");
+    let bundle = bundle(&case);
+    let Asked { crl, tcb_info, now } = asked(&case);
+    let (anchors, report_data) = (TrustAnchors::vendors(), &[0; 64]);
+    let verification = Verification { bundle: &bundle, report_data, anchors: &anchors, crl, tcb_info, now };
+    let refusals = verify(&verification).unwrap_err();
+    assert_eq!(refusals.codes().collect::<Vec<_>>(), [Code::ReportDataMismatch]);
 }
