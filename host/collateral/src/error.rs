@@ -113,6 +113,9 @@ impl CollateralError {
 
     /// Whether the source does not have it, so that another one may.
     pub(crate) fn is_absence(&self) -> bool {
+        if let Self::Shared(error) = self {
+            return error.is_absence();
+        }
         matches!(
             self,
             Self::NotServed { .. } | Self::Http(HttpError::Status { status: 404 | 410 | 461 | 462, .. })

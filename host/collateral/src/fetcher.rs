@@ -143,7 +143,14 @@ impl Fetcher {
         } else {
             for ask in &asks {
                 match self.ask_patiently(ask, what).await {
-                    Ok(items) => return Ok(items),
+                    // A mirror may be behind; what it lacks may be a revocation.
+                    Ok(items) if old.as_ref().is_some_and(|old| issued(old) > issued(&items)) => break,
+                    Ok(items) => {
+                        let url = ask.url.to_string();
+                        self.keep(&url, &items).await;
+                        self.tell_found(what, Origin::Network(&url), &items);
+                        return Ok(items);
+                    }
                     Err(error) => {
                         self.tell(&Event::Failed { what, error: &error });
                         // That one does not have it says less than that another one failed.
@@ -239,8 +246,6 @@ impl Fetcher {
                 return Err(CollateralError::NotYetValid { url, from, now });
             }
         }
-        self.keep(&url, &items).await;
-        self.tell_found(what, Origin::Network(&url), &items);
         Ok(items)
     }
 
@@ -293,6 +298,11 @@ impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetcher").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// When the answer was issued: its latest `notBefore`, `thisUpdate` or `issueDate`.
+fn issued(items: &[Item]) -> Option<u64> {
+    items.iter().find(|item| item.part == Part::Answer).map(|item| item.validity.from)
 }
 
 /// What is being fetched, and the answer for those who wait for the same.

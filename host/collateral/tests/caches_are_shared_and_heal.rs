@@ -121,6 +121,18 @@ async fn what_cannot_be_refreshed_is_used_until_its_end_and_not_longer() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_is_behind_does_not_replace_what_is_newer() {
+    let world = World::new(Reply::ok(january())).await;
+    world.fetch(0).await.unwrap();
+    let december = revocation_list("ARK-Milan", "251201000000Z", "260301000000Z");
+    *world.reply.lock().unwrap() = Reply::ok(december.clone());
+    assert_eq!(world.fetch(2 * DAY).await.unwrap(), "old cache");
+    // Once the newer one is over, the older one, which is valid for longer, is better than none.
+    world.now.store(START + 32 * DAY, Ordering::Relaxed);
+    assert_eq!(world.fetch_with(world.config()).await.unwrap()[0].bytes, december);
+}
+
+#[tokio::test]
 async fn offline_the_cache_is_used_as_long_as_it_is_valid() {
     let world = World::new(Reply::ok(january())).await;
     world.fetch(0).await.unwrap();
