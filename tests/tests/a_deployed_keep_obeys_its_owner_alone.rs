@@ -119,4 +119,12 @@ fn an_interrupted_host_ends_its_keeps_and_leaves_nothing() {
     let listed = finish(tenant.enarx().args(["keep", "ls"]), b"");
     assert_eq!(code(&listed), 0, "{}", stderr(&listed));
     assert!(stdout(&listed).contains("unreachable"), "{}", stdout(&listed));
+
+    // Nobody is left who could end it: its owner can only forget it.
+    let keep = name(&self::keeps(&tenant)[0]);
+    let stopped = finish(tenant.enarx().args(["keep", "stop", &keep]), b"");
+    assert_eq!(code(&stopped), 4, "{}", stderr(&stopped));
+    let forgotten = finish(tenant.enarx().args(["keep", "forget", &keep]), b"");
+    assert_eq!(code(&forgotten), 0, "{}", stderr(&forgotten));
+    assert!(self::keeps(&tenant).is_empty());
 }

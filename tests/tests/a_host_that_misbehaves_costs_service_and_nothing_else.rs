@@ -13,10 +13,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use enarx_tests::{LOCAL_SIMULATOR, Tenant, code, example, finish, interrupt, stderr, until, wait};
+use enarx_tests::{LOCAL_SIMULATOR, PATIENCE, Tenant, code, example, finish, interrupt, stderr, until, wait};
 
 /// A host that does with every connection what it is told to.
 fn host(behave: impl Fn(TcpStream) + Send + 'static) -> String {
@@ -98,15 +99,19 @@ fn a_host_that_sends_endless_headers() {
 
 #[test]
 fn a_host_that_never_answers_can_be_interrupted() {
-    let url = host(|stream| {
+    let (reached, connected) = mpsc::channel();
+    let url = host(move |stream| {
+        let _ = reached.send(());
         thread::sleep(Duration::from_mins(2));
         drop(stream);
     });
     let tenant = Tenant::new();
     let mut command = tenant.enarx();
     command.args(["deploy", "--policy", LOCAL_SIMULATOR, "--to", &url]).arg(example("cat"));
-    let started = Instant::now();
     let mut child = command.spawn().unwrap();
+    // Before that it is still reading its files, and ends like any program.
+    connected.recv_timeout(PATIENCE).unwrap();
+    let started = Instant::now();
     thread::sleep(Duration::from_millis(500));
     interrupt(child.id());
     assert_eq!(wait(&mut child).code(), Some(130));

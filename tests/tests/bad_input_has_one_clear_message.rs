@@ -28,6 +28,30 @@ fn unusable(command: &mut std::process::Command, messages: &[&str]) {
 }
 
 #[test]
+fn a_host_whose_port_is_no_port_is_not_looked_for_elsewhere() {
+    let tenant = Tenant::new();
+    for (url, why) in [
+        ("http://127.0.0.1:", "its port must be a number from 1 to 65535"),
+        ("http://127.0.0.1:99999", "its port must be a number from 1 to 65535"),
+        ("http://127.0.0.1:0", "its port must be a number from 1 to 65535"),
+        ("http://somebody:secret@127.0.0.1:7070", "it must have no user and no password"),
+    ] {
+        let output = finish(tenant.enarx().args(["deploy", "examples/hello", "--to", url]), b"");
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn nobody_reading_what_is_told_changes_nothing() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Tenant::new().run("examples/hello").stderr(full.try_clone().unwrap()).output().unwrap();
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "Hello, from inside a Keep!\n"));
+    let output = Tenant::new().enarx().args(["run", "no-such-program"]).stderr(full).output().unwrap();
+    assert_eq!(code(&output), 2);
+}
+
+#[test]
 fn a_file_that_is_not_webassembly() {
     let tenant = Tenant::new();
     let path = tenant.file("picture.wasm", b"\x89PNG\r\n\x1a\n and so on");

@@ -84,7 +84,7 @@ impl Default for HostLimits {
             max_keeps_per_client: 16,
             max_streams_per_keep: 8,
             start_timeout: Duration::from_secs(10),
-            unprovisioned_timeout: Duration::from_mins(2),
+            unprovisioned_timeout: Duration::from_mins(10),
             memory: Some(8 << 30),
             evidence_burst: 16,
             evidence_per_minute: 60,

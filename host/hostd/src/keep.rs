@@ -28,7 +28,7 @@ const MAX_PLATFORM_STREAMS: usize = 4;
 /// How long a Keep may take to end after it closed its host stream.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many times the time in which nothing may pass before provisioning, provisioning may take in all.
-const LONGEST_PROVISIONING: u32 = 30;
+const LONGEST_PROVISIONING: u32 = 6;
 /// How long a Keep may take to accept a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 

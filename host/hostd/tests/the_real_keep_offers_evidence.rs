@@ -135,7 +135,7 @@ async fn a_keep_killed_in_a_session_closes_it_and_is_reaped() {
 
 #[tokio::test]
 async fn a_session_that_provisions_nothing_does_not_keep_its_keep() {
-    let limits = HostLimits { unprovisioned_timeout: Duration::from_millis(500), ..HostLimits::default() };
+    let limits = HostLimits { unprovisioned_timeout: Duration::from_secs(3), ..HostLimits::default() };
     let host = Host::new(HostConfig { limits, ..config(program()) }).unwrap();
     let keep = host.create().await.unwrap();
     offer(host.control(keep.id).await.unwrap()).await;

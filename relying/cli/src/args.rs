@@ -206,6 +206,11 @@ pub(crate) enum KeepCommand {
         /// The Keep: its name in `enarx keep ls`, or a unique beginning of it
         keep: String,
     },
+    /// Forget a Keep without ending it, for example because its host is gone
+    Forget {
+        /// The Keep: its name in `enarx keep ls`, or a unique beginning of it
+        keep: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -224,7 +229,7 @@ pub(crate) struct ServeArgs {
     pub(crate) platform: PlatformArgs,
 
     /// How many Keeps may exist at once
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) max_keeps: usize,
 
     /// Certificate chain (PEM) for HTTPS; protects who talks to the host, the sessions inside protect themselves

@@ -60,7 +60,18 @@ impl HostAddress {
             return Err(wrong("it must end after the port"));
         }
         let name = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("the name is missing"))?;
-        let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if authority.contains('@') {
+            return Err(wrong("it must have no user and no password"));
+        }
+        let port = match authority.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) {
+            None => DEFAULT_PORT,
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| wrong("its port must be a number from 1 to 65535"))?,
+        };
         Ok(Self { text: text.trim_end_matches('/').to_owned(), name: name.to_owned(), port, tls })
     }
 

@@ -70,6 +70,12 @@ impl Failure {
         failure
     }
 
+    /// Says it in other words.
+    pub(crate) fn saying(mut self, message: impl Display) -> Self {
+        self.message = message.to_string();
+        self
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
@@ -83,8 +89,8 @@ impl Failure {
     /// Prints the failure on standard error.
     pub(crate) fn print(&self, format: Format) {
         match format {
-            Format::Json => eprintln!("{}", self.to_json()),
-            Format::Text => eprintln!("{self}"),
+            Format::Json => tell!("{}", self.to_json()),
+            Format::Text => tell!("{self}"),
         }
     }
 

@@ -35,6 +35,15 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
                 let trust = Trust::new(policy, &state, Release::measure(None))?;
                 attest(&record, &owner, &trust, output).await
             }
+            KeepCommand::Forget { keep } => {
+                let record = state.find(&keep)?;
+                state.forget(&record)?;
+                let mut progress = Progress::new(output);
+                let text =
+                    format!("{}: if it still runs, it can no longer be reached from here", record.name());
+                progress.step("forgotten", &text, json!({ "keep": record.keep }));
+                Ok(0)
+            }
             KeepCommand::Stop { keep } => stop(&state, &state.find(&keep)?, &owner, output).await,
         }
     })
@@ -44,7 +53,7 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
 async fn list(state: &State, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
     let records = state.keeps()?;
     if records.is_empty() && output.format == Format::Text && !output.quiet {
-        eprintln!("no Keeps; `enarx deploy --detach` leaves one running");
+        tell!("no Keeps; `enarx deploy --detach` leaves one running");
     }
     for record in &records {
         let (state, details) = match status(record, owner).await {
@@ -122,7 +131,12 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
     let session = Session::observe(Some(identity(record)?)).map_err(|error| broken(&error))?;
     let mut link = connect(record, session).await?;
     let Event::Offer(offer) = link.soon().await? else { return Err(out_of_turn()) };
-    let result = trust.appraise(&offer.bundle, &offer.report_data)?;
+    let refused = |failure: Failure| {
+        failure.saying(
+            "the Keep is refused by the trust policy; it still has what it was given when it was deployed",
+        )
+    };
+    let result = trust.appraise(&offer.bundle, &offer.report_data).map_err(refused)?;
     link.close().await;
     let running = offer.running.ok_or_else(|| other("it runs nothing"))?;
     if running.owner != owner.id() {

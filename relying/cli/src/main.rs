@@ -5,6 +5,14 @@
 //! A thin shell around `tcb/`: what is decided is decided in `enarx_verifier`, what is said to a Keep is said by
 //! `enarx_session`. Here are files, sockets, the clock and the words for the user.
 
+/// Writes a line to standard error. Whether somebody reads it does not change how the work ends.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($text)*);
+    }};
+}
+
 mod args;
 mod connect;
 mod evidence;
@@ -58,7 +66,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
             let text = input::text(&file)?;
             trust::check(&file.display().to_string(), &text)?;
             if !output.quiet {
-                eprintln!("{} is a valid policy", file.display());
+                tell!("{} is a valid policy", file.display());
             }
             Ok(0)
         }

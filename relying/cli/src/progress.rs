@@ -51,7 +51,7 @@ impl Progress {
                 if let Value::Object(fields) = fields {
                     event.extend(fields);
                 }
-                eprintln!("{}", Value::Object(event));
+                tell!("{}", Value::Object(event));
             }
             Format::Text if !self.quiet => self.line(name, detail),
             Format::Text => {}
@@ -61,17 +61,17 @@ impl Progress {
     fn line(&self, name: &str, detail: &str) {
         let mut lines = detail.lines();
         let (bold, dim, plain) = if self.terminal { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        eprintln!("{bold}{name:>NAME_WIDTH$}{plain}  {}", lines.next().unwrap_or_default());
+        tell!("{bold}{name:>NAME_WIDTH$}{plain}  {}", lines.next().unwrap_or_default());
         for line in lines {
-            eprintln!("{:>NAME_WIDTH$}  {dim}{line}{plain}", "");
+            tell!("{:>NAME_WIDTH$}  {dim}{line}{plain}", "");
         }
     }
 
     /// Tells of something that went wrong without stopping the work.
     pub(crate) fn warning(&self, text: &str) {
         match self.format {
-            Format::Json => eprintln!("{}", json!({ "event": "warning", "message": text })),
-            Format::Text => eprintln!("warning: {text}"),
+            Format::Json => tell!("{}", json!({ "event": "warning", "message": text })),
+            Format::Text => tell!("warning: {text}"),
         }
     }
 

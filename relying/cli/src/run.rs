@@ -101,7 +101,7 @@ async fn attached(
         fields.insert("exit_code".to_owned(), json!(code));
     }
     if !matches!(exit, Exit::Exited(_)) && progress.format() == crate::args::Format::Text {
-        eprintln!("error: {text}");
+        tell!("error: {text}");
     }
     progress.finish(text.lines().next().unwrap_or_default(), &fields);
     Ok(code)

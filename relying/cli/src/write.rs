@@ -73,5 +73,5 @@ pub(crate) fn new_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
 }
 
 fn wrote(path: &Path) {
-    eprintln!("wrote {}", path.display());
+    tell!("wrote {}", path.display());
 }

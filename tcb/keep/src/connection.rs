@@ -28,6 +28,8 @@ const BACKLOG: usize = 256 * 1024;
 const READ_SIZE: usize = 64 * 1024;
 /// How long a peer that is not the owner may be silent.
 const IDLE: u64 = 30 * SECOND;
+/// The same before there is an owner: whoever is to become it may be compiling a large program.
+const COMPILING: u64 = 600 * SECOND;
 
 type Evidence = Pin<Box<dyn Future<Output = Option<Bundle>>>>;
 
@@ -55,7 +57,8 @@ pub(crate) async fn serve<P: Platform>(shared: &Rc<Shared<P>>, stream: P::Stream
 
 fn idle<P: Platform>(shared: &Rc<Shared<P>>) -> Pin<Box<dyn Future<Output = ()>>> {
     let shared = shared.clone();
-    Box::pin(async move { shared.sleep(IDLE).await })
+    let limit = if shared.workload().is_some() { IDLE } else { COMPILING };
+    Box::pin(async move { shared.sleep(limit).await })
 }
 
 struct Connection<P: Platform> {

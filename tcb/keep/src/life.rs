@@ -22,7 +22,7 @@ use crate::workload::Workload;
 /// Sessions at the same time.
 const MAX_SESSIONS: usize = 8;
 /// How long a Keep waits for somebody to provision it.
-const UNPROVISIONED: u64 = 60 * SECOND;
+const UNPROVISIONED: u64 = 900 * SECOND;
 /// How long the last words to the owner may take.
 const FAREWELL: u64 = 2 * SECOND;
 
