@@ -39,7 +39,8 @@ fn judge() -> Result<(bool, String), String> {
         let (name, digest) = root.split_once('=').ok_or("a root is NAME=SHA-256")?;
         anchors = anchors.with_simulated(name, digits(digest)?);
     }
-    let policy = fs::read_to_string(&policy).map_err(|error| format!("could not read `{policy}`: {error}"))?;
+    let policy =
+        fs::read_to_string(&policy).map_err(|error| format!("could not read `{policy}`: {error}"))?;
     let policy = Policy::parse(&policy).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     io::stdin().take(MAX_INPUT).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -62,6 +63,7 @@ fn judge() -> Result<(bool, String), String> {
 
 fn digits<const N: usize>(text: &str) -> Result<[u8; N], String> {
     let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| format!("`{text}` is not {N} bytes in hexadecimal"))?;
+    hex::decode_to_slice(text, &mut bytes)
+        .map_err(|_| format!("`{text}` is not {N} bytes in hexadecimal"))?;
     Ok(bytes)
 }
