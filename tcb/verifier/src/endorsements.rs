@@ -13,6 +13,7 @@ use enarx_evidence::x509::{Certificate, RevocationList};
 use enarx_evidence::{Bundle, Endorsements as Items};
 
 use crate::Code;
+use crate::chain::Proved;
 use crate::refusal::{Findings, Subject};
 
 /// Limit of all documents together: it bounds the number of signatures that are verified.
@@ -25,6 +26,8 @@ pub(crate) struct Endorsements<'a> {
     pub(crate) tcb_infos: Vec<Signed<'a, TcbInfo>>,
     pub(crate) identities: Vec<Signed<'a, EnclaveIdentity>>,
     pub(crate) manifests: Vec<Rim>,
+    /// What was verified of the signatures under certificates and lists.
+    pub(crate) proved: Proved<'a>,
 }
 
 /// The documents, in DER or JSON, each once.
@@ -59,6 +62,7 @@ impl<'a> Endorsements<'a> {
             tcb_infos: Vec::new(),
             identities: Vec::new(),
             manifests: Vec::new(),
+            proved: Proved::default(),
         };
         for document in opened {
             match Document::parse(document) {

@@ -7,6 +7,7 @@
 //! a budget of signatures: whoever sends certificates that exhaust it is refused.
 
 mod checks;
+mod proved;
 mod revocation;
 mod search;
 #[cfg(test)]
@@ -14,12 +15,14 @@ mod tests;
 
 use alloc::vec::Vec;
 
-use enarx_evidence::x509::{Certificate, EcdsaSignature, PublicKey, SignatureAlgorithm};
+use enarx_evidence::x509::Certificate;
 
-use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
+use crate::crypto::SignatureVerifier;
 use crate::endorsements::Endorsements;
 use crate::refusal::{Findings, Subject};
 use crate::{Code, Root, Verification};
+pub(crate) use proved::Proved;
+use proved::Statement;
 use search::Search;
 
 /// What the chains of a vendor look like.
@@ -58,7 +61,7 @@ pub(crate) fn verify<'a>(
 ) -> Option<Root> {
     let now = verification.now;
     checks::certificate(leaf, now, findings);
-    let search = Search::new(&endorsements.certificates, verification, profile, crypto);
+    let search = Search::new(endorsements, verification, profile, crypto);
     let path = search.best(leaf);
 
     let mut below = leaf;
@@ -74,7 +77,7 @@ pub(crate) fn verify<'a>(
         findings.refuse(Subject::Chain, code, expected, "none");
         return None;
     };
-    let root_signed = is_issued(below, below, crypto);
+    let root_signed = is_issued(below, below, &endorsements.proved, crypto);
     checks::signature(below, root_signed, findings);
     checks::root(below, &root, findings);
     let chain = core::iter::once(leaf).chain(path.links.iter().map(|link| link.issuer)).collect::<Vec<_>>();
@@ -84,41 +87,12 @@ pub(crate) fn verify<'a>(
 }
 
 /// Whether a certificate was signed with the key in another one.
-fn is_issued(
-    certificate: &Certificate<'_>,
-    issuer: &Certificate<'_>,
+fn is_issued<'a>(
+    certificate: &Certificate<'a>,
+    issuer: &Certificate<'a>,
+    proved: &Proved<'a>,
     crypto: &mut dyn SignatureVerifier,
 ) -> bool {
-    is_signed(certificate.algorithm, certificate.tbs, certificate.signature, issuer, crypto)
-}
-
-/// Whether an authority signed a certificate or list.
-pub(crate) fn is_signed(
-    algorithm: SignatureAlgorithm,
-    message: &[u8],
-    signature: &[u8],
-    issuer: &Certificate<'_>,
-    crypto: &mut dyn SignatureVerifier,
-) -> bool {
-    let key = issuer.key;
-    let mut verify =
-        |scheme, signature: &[u8]| crypto.verify_endorsement(&Signed { key, scheme, message, signature });
-    let mut ecdsa = |hash| match key {
-        PublicKey::P256(_) => EcdsaSignature::<32>::from_der(signature)
-            .is_ok_and(|EcdsaSignature { r, s }| verify(Scheme::Ecdsa(hash), &[r, s].concat())),
-        PublicKey::P384(_) => EcdsaSignature::<48>::from_der(signature)
-            .is_ok_and(|EcdsaSignature { r, s }| verify(Scheme::Ecdsa(hash), &[r, s].concat())),
-        _ => false,
-    };
-    match algorithm {
-        SignatureAlgorithm::EcdsaSha256 => ecdsa(Hash::Sha256),
-        SignatureAlgorithm::EcdsaSha384 => ecdsa(Hash::Sha384),
-        SignatureAlgorithm::RsaPssSha256 => verify(Scheme::RsaPss(Hash::Sha256), signature),
-        SignatureAlgorithm::RsaPssSha384 => verify(Scheme::RsaPss(Hash::Sha384), signature),
-        SignatureAlgorithm::RsaPkcs1Sha256 => verify(Scheme::RsaPkcs1(Hash::Sha256), signature),
-        SignatureAlgorithm::RsaPkcs1Sha384 => verify(Scheme::RsaPkcs1(Hash::Sha384), signature),
-        SignatureAlgorithm::RsaPkcs1Sha512 => verify(Scheme::RsaPkcs1(Hash::Sha512), signature),
-        // Certificates can be forged where collisions can be made: SHA-1 certifies nothing.
-        _ => false,
-    }
+    let Certificate { algorithm, tbs: message, signature, .. } = *certificate;
+    proved.check(Statement { signature, message, algorithm, key: issuer.key }, crypto)
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use enarx_evidence::x509::{Certificate, Extensions, RevocationList};
 
-use super::{Revocable, is_signed};
+use super::{Proved, Revocable, Statement};
 use crate::crypto::SignatureVerifier;
 use crate::endorsements::Endorsements;
 use crate::policy::Crl;
@@ -15,9 +15,9 @@ use crate::{Code, UnixTime, Verification};
 
 /// Checks a chain, from leaf to root, against the lists of its authorities. A certificate that any genuine list
 /// names is revoked, even if the list is old; that nothing is revoked only a current list can say.
-pub(super) fn check(
-    chain: &[&Certificate<'_>],
-    endorsements: &Endorsements<'_>,
+pub(super) fn check<'a>(
+    chain: &[&Certificate<'a>],
+    endorsements: &Endorsements<'a>,
     revocable: Revocable,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
@@ -46,10 +46,10 @@ pub(super) fn check(
 }
 
 /// Checks certificates against every list of one authority.
-fn check_issuer(
-    issuer: &Certificate<'_>,
-    subjects: &[Option<&Certificate<'_>>],
-    endorsements: &Endorsements<'_>,
+fn check_issuer<'a>(
+    issuer: &Certificate<'a>,
+    subjects: &[Option<&Certificate<'a>>],
+    endorsements: &Endorsements<'a>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
@@ -58,7 +58,7 @@ fn check_issuer(
     let name = issuer.common_name();
     let mut genuine = Vec::new();
     for list in endorsements.lists.iter().filter(|list| list.issuer == issuer.subject) {
-        if check_list(list, issuer, crypto, findings) {
+        if check_list(list, issuer, &endorsements.proved, crypto, findings) {
             genuine.push(list);
         }
     }
@@ -87,9 +87,10 @@ fn is_current(list: &RevocationList<'_>, now: UnixTime) -> bool {
 
 /// Whether a list is one that the authority signed and that can be understood. One that is not refuses: the host
 /// has no reason to send it.
-fn check_list(
-    list: &RevocationList<'_>,
-    issuer: &Certificate<'_>,
+fn check_list<'a>(
+    list: &RevocationList<'a>,
+    issuer: &Certificate<'a>,
+    proved: &Proved<'a>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
 ) -> bool {
@@ -103,7 +104,8 @@ fn check_list(
         let expected = "an authority that may sign revocation lists";
         findings.refuse(Subject::Revocation, Code::CrlUnsupported, expected, name);
     }
-    let signed = is_signed(list.algorithm, list.tbs, list.signature, issuer, crypto);
+    let RevocationList { algorithm, tbs: message, signature, .. } = *list;
+    let signed = proved.check(Statement { signature, message, algorithm, key: issuer.key }, crypto);
     let expected = format_args!("a revocation list signed by {name}");
     let found = if signed { "a good signature" } else { "a signature that does not verify" };
     findings.check(Subject::Revocation, Code::CrlSignatureInvalid, signed, expected, found);

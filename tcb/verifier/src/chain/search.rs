@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Profile, is_issued};
 use crate::crypto::SignatureVerifier;
+use crate::endorsements::Endorsements;
 use crate::{Root, TrustAnchors, UnixTime, Verification};
 
 /// How many signatures are verified at most to find a way. A genuine set of endorsements needs below ten.
@@ -50,7 +51,7 @@ impl Path<'_, '_> {
 
 /// A search with what it may spend.
 pub(super) struct Search<'a, 'b, 'c> {
-    certificates: &'b [Certificate<'a>],
+    endorsements: &'b Endorsements<'a>,
     anchors: &'b TrustAnchors,
     is_for_purpose: fn(&Root) -> bool,
     max_intermediates: usize,
@@ -61,13 +62,13 @@ pub(super) struct Search<'a, 'b, 'c> {
 
 impl<'a, 'b, 'c> Search<'a, 'b, 'c> {
     pub(super) fn new(
-        certificates: &'b [Certificate<'a>],
+        endorsements: &'b Endorsements<'a>,
         verification: &Verification<'b>,
         profile: &Profile,
         crypto: &'c mut dyn SignatureVerifier,
     ) -> Self {
         Self {
-            certificates,
+            endorsements,
             anchors: verification.anchors,
             is_for_purpose: profile.root,
             max_intermediates: profile.max_intermediates,
@@ -84,13 +85,13 @@ impl<'a, 'b, 'c> Search<'a, 'b, 'c> {
 
     fn from(&mut self, below: &Certificate<'a>, room: usize) -> Path<'a, 'b> {
         let mut best = Path::default();
-        for issuer in self.certificates {
+        for issuer in &self.endorsements.certificates {
             if issuer.subject != below.issuer || issuer.der == below.der {
                 continue;
             }
             let Some(left) = self.budget.checked_sub(1) else { break };
             self.budget = left;
-            let signed = is_issued(below, issuer, self.crypto);
+            let signed = is_issued(below, issuer, &self.endorsements.proved, self.crypto);
             let mut path = if is_self_issued(issuer) {
                 Path { links: Vec::new(), root: Some(self.top(issuer)) }
             } else if let Some(room) = room.checked_sub(1) {

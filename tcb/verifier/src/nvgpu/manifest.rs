@@ -10,7 +10,7 @@ use enarx_evidence::nvgpu::{Report, Rim};
 use enarx_evidence::x509::{Certificate, PublicKey};
 use sha2::{Digest as _, Sha384};
 
-use crate::chain::{self, Profile, Revocable};
+use crate::chain::{self, Profile, Proved, Revocable};
 use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
 use crate::endorsements::{Endorsements, malformed};
 use crate::refusal::{Findings, Subject};
@@ -102,6 +102,7 @@ fn genuine(
         tcb_infos: Vec::new(),
         identities: Vec::new(),
         manifests: Vec::new(),
+        proved: Proved::default(),
     };
     chain::verify(&signer, &own, &CHAIN, verification, crypto, findings);
 }

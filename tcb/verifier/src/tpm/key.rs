@@ -100,11 +100,11 @@ fn is_authority(certificate: &Certificate<'_>) -> bool {
     certificate.extensions.basic_constraints().is_some_and(|constraints| constraints.ca)
 }
 
-impl Key<'_> {
+impl<'a> Key<'a> {
     /// Who vouches for the key: the relying party itself, or the root of its certificate.
     pub(super) fn root(
         &self,
-        endorsements: &Endorsements<'_>,
+        endorsements: &Endorsements<'a>,
         verification: &Verification<'_>,
         crypto: &mut dyn SignatureVerifier,
         findings: &mut Findings,
@@ -126,9 +126,9 @@ impl Key<'_> {
 }
 
 /// The root of an attestation key's certificate, if its chain is good.
-pub(crate) fn certified(
-    certificate: &Certificate<'_>,
-    endorsements: &Endorsements<'_>,
+pub(crate) fn certified<'a>(
+    certificate: &Certificate<'a>,
+    endorsements: &Endorsements<'a>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
