@@ -19,8 +19,10 @@ use thiserror::Error;
 /// amd/milan@debug,migration,no-smt,vmpl=2,version=3      the guest and its report
 /// amd/milan@vlek                                         or `unsigned`; otherwise the chip's own key signs
 /// amd/milan@chip=00112233                                the chip's identity, hexadecimal, zeros after it
+/// amd/milan@hidden-chip                                  a chip of which reports do not say which it is
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "the options of the text")]
 pub struct SimulatedPlatform {
     /// The processor.
     pub product: Product,
@@ -46,6 +48,8 @@ pub struct SimulatedPlatform {
     pub report_version: Version,
     /// The chip's identity; `None` for one that belongs to the simulator's root.
     pub chip_id: Option<[u8; 64]>,
+    /// Reports do not say which chip it is.
+    pub hidden_chip: bool,
 }
 
 /// The text is not a platform that can be simulated.
@@ -102,6 +106,7 @@ impl SimulatedPlatform {
             signing_key: SigningKey::Vcek,
             report_version: Version::V5,
             chip_id: None,
+            hidden_chip: false,
         }
     }
 
@@ -138,6 +143,7 @@ impl SimulatedPlatform {
             "debug" => self.debug = true,
             "migration" => self.migration = true,
             "no-smt" => self.smt = false,
+            "hidden-chip" => self.hidden_chip = true,
             "vlek" => self.signing_key = SigningKey::Vlek,
             "unsigned" => self.signing_key = SigningKey::None,
             _ => return Err(self.unknown(flag)),

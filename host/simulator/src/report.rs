@@ -64,7 +64,7 @@ pub(crate) fn unsigned(
         report_id_ma: if platform.migration { random()? } else { [0xff; 32] },
         reported_tcb: tcb(platform.reported_tcb)?,
         cpuid: (platform.report_version >= Version::V3).then(|| platform.product.cpuid()),
-        chip_id: if vcek { chip_id } else { [0; 64] },
+        chip_id: if vcek && !platform.hidden_chip { chip_id } else { [0; 64] },
         committed_tcb: tcb(platform.committed_tcb)?,
         current: FIRMWARE,
         committed: FIRMWARE,

@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use enarx_evidence::dcap::TcbStatus;
 use enarx_evidence::snp::TcbVersion;
 use enarx_verifier::policy::{
-    self, Crl, DigestAlgorithm, Guest, Measurement, MinimumTcb, Policy, Product, SimulatedRoot, Switch, Tee,
-    Vocabulary,
+    self, Advisories, Crl, DigestAlgorithm, Guest, Measurement, MinimumTcb, Policy, Product, SimulatedRoot,
+    Switch, TcbInfo, Tee, Vocabulary,
 };
 use proptest::prelude::*;
 
@@ -256,5 +257,46 @@ proptest! {
             prop_assert!(error.column >= 1, "{error}");
             prop_assert!(!error.message.is_empty());
         }
+    }
+}
+
+#[test]
+fn a_policy_that_says_no_more_than_it_must_is_strict() {
+    let platforms = [
+        ("amd", "sev-snp"),
+        ("amd", "azure-snp"),
+        ("intel", "tdx"),
+        ("intel", "sgx"),
+        ("intel", "azure-tdx"),
+        ("arm", "cca"),
+        ("aws", "nitro"),
+        ("tpm", "tpm"),
+        ("nvidia", "nvgpu"),
+    ];
+    let tcb = ["bootloader = 1\ntee = 1\nsnp = 1\nmicrocode = 1\n"; 4];
+    let names = ["milan", "genoa", "siena", "turin"];
+    let levels = names.iter().zip(tcb).map(|(name, tcb)| {
+        let fmc = if *name == "turin" { "fmc = 1\n" } else { "" };
+        format!("[minimum_tcb.{name}]\n{fmc}{tcb}")
+    });
+    let levels = levels.collect::<String>();
+    for (vendor, tee) in platforms {
+        let levels = if vendor == "amd" { levels.as_str() } else { "" };
+        let rule = format!("[[allow]]\nid = \"one\"\nvendor = \"{vendor}\"\ntee = \"{tee}\"\n");
+        let text = format!("version = 1\n[keep]\nmeasurements = [\"release\"]\n{rule}{levels}");
+        let policy = Policy::parse(&text).unwrap_or_else(|error| panic!("{tee}: {error}"));
+        let guest = policy.guest();
+        let refused = [guest.debug, guest.migration, guest.vlek, policy.intel().sept_ve_enabled];
+        assert_eq!(refused, [Switch::Refuse; 4], "{tee}");
+        assert_eq!(guest.vmpl, BTreeSet::from([0]), "{tee}");
+        assert_eq!((policy.crl(), policy.tcb_info()), (Crl::Required, TcbInfo::Required), "{tee}");
+        assert_eq!(policy.intel().tcb_status, BTreeSet::from([TcbStatus::UpToDate]), "{tee}");
+        assert_eq!(policy.intel().advisories, Advisories::Checked, "{tee}");
+        assert!(policy.intel().service_tds.is_empty() && policy.intel().signers.is_empty(), "{tee}");
+        assert!(policy.platform_software().is_empty() && policy.simulated_roots().is_empty(), "{tee}");
+        assert_eq!(policy.tpm().sha1, Switch::Refuse, "{tee}");
+        assert!(policy.allow_rules().all(|rule| rule.minimum_tcb == MinimumTcb::Checked), "{tee}");
+        // A register that is not named has to be zero.
+        assert!(policy.register("rtmr0").is_none() && policy.register("pcr0").is_none(), "{tee}");
     }
 }

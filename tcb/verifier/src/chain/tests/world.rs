@@ -2,12 +2,13 @@
 
 //! Certificates and lists that say whatever a test wants, and a small world of them: a root, an authority, a leaf.
 
+use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use der::Encode as _;
-use enarx_evidence::x509::{Certificate, PublicKey, RevocationList};
+use enarx_evidence::x509::{Certificate, PublicKey};
 use enarx_evidence::{Bundle, Evidence, Format};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey};
@@ -249,15 +250,10 @@ impl World {
     }
 
     pub(super) fn judge(&self) -> (Vec<Code>, Option<Root>, usize) {
-        let parse = |der: &Vec<u8>| Certificate::parse(der).unwrap().der.len();
-        assert!(self.certificates.iter().all(|der| parse(der) == der.len()));
-        let endorsements = Endorsements {
-            certificates: self.certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect(),
-            lists: self.lists.iter().map(|der| RevocationList::parse(der).unwrap()).collect(),
-            tcb_infos: vec![],
-            identities: vec![],
-            manifests: Vec::new(),
-        };
+        let documents = self.certificates.iter().chain(&self.lists);
+        let opened = documents.map(|der| Cow::Borrowed(der.as_slice())).collect::<Vec<_>>();
+        let mut findings = Findings::default();
+        let endorsements = Endorsements::read(&opened, &mut findings);
         let bundle = Bundle {
             evidence: Evidence { format: Format::SevSnp, bytes: vec![] },
             endorsements: enarx_evidence::Endorsements::default(),
@@ -270,7 +266,7 @@ impl World {
             tcb_info: TcbInfo::Required,
             now: UnixTime(self.now),
         };
-        let (mut crypto, mut findings) = (Counting(0), Findings::default());
+        let mut crypto = Counting(0);
         let leaf = Certificate::parse(&self.certificates[0]).unwrap();
         let root = verify(&leaf, &endorsements, &self.profile, &verification, &mut crypto, &mut findings);
         let codes = findings.into_checks().map_or_else(|refusals| refusals.codes().collect(), |_| vec![]);
