@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::bug_classes;
 use crate::build::cargo;
 
 const HEADER: &str = "// SPDX-License-Identifier: Apache-2.0\n";
@@ -38,6 +39,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let mut faults = Vec::new();
     direction(root, &mut faults)?;
     no_compiler_in_a_keep(root, &mut faults)?;
+    bug_classes::check(root, &mut faults)?;
     for file in sources(root)? {
         source(root, &file, &mut faults)?;
     }

@@ -2,6 +2,7 @@
 
 //! The project's own chores, run as `cargo xtask <name>`.
 
+mod bug_classes;
 mod build;
 mod lint;
 mod run;
@@ -29,7 +30,7 @@ enum Chore {
     Examples,
     /// Build what the tests need and run all tests
     Test,
-    /// Check dependency direction, file headers and where unsafe code stands
+    /// Check dependency direction, file headers, where unsafe code stands and the page of known verifier bugs
     Lint,
     /// Check that the trusted crates build without an operating system and for WebAssembly
     Portable,
