@@ -4,6 +4,7 @@
 
 mod bug_classes;
 mod build;
+mod fuzz;
 mod lint;
 mod run;
 
@@ -36,6 +37,14 @@ enum Chore {
     Portable,
     /// Print the numbers that SPECIFICATION.md promises
     Bench,
+    /// Make seeds for the fuzz targets and run each of them
+    Fuzz {
+        /// For how many seconds each
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+        /// Only these
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,5 +67,6 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Lint => lint::check(&root),
         Chore::Portable => build::portable(&root),
         Chore::Bench => run::bench(&root),
+        Chore::Fuzz { seconds, targets } => fuzz::run(&root, *seconds, targets),
     }
 }

@@ -10,6 +10,7 @@
     reason = "a test fails by them"
 )]
 
+mod entry;
 mod support;
 
 use std::sync::Arc;
@@ -122,7 +123,7 @@ proptest! {
 
     #[test]
     fn random_frames_never_panic(frame in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = (ToKeep::decode(&frame), ToTenant::decode(&frame));
+        entry::frame(&frame);
         let mut hostile = Hostile::new(&new_keep());
         hostile.send_frame(&frame);
     }

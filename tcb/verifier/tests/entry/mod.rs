@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Appraisal of any bytes. Property tests and the fuzz target `appraisal` run the same function.
+//! Appraisal of any bytes, and policies of any text. Property tests and fuzz targets run the same functions.
+
+#![allow(dead_code, reason = "each test and fuzz target uses one")]
 
 use enarx_evidence::Bundle;
-use enarx_verifier::{Policy, Request, TrustAnchors, UnixTime, appraise};
+use enarx_verifier::crypto::{SignatureVerifier, Signed};
+use enarx_verifier::{Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise, appraise_with};
+
+const NOW: UnixTime = UnixTime(1_750_000_000);
 
 /// Appraises bytes that claim to be a bundle. They cannot be accepted: nobody signed them.
 pub(crate) fn appraisal(bytes: &[u8]) {
@@ -14,8 +19,74 @@ pub(crate) fn appraisal(bytes: &[u8]) {
         anchors: &TrustAnchors::vendors(),
         reference_values: &[],
         policy: &Policy::closed(),
-        now: UnixTime(1_750_000_000),
+        now: NOW,
     };
     let refusals = appraise(&request).map(|_| ()).expect_err("accepted");
     assert!(refusals.iter().count() > 0);
+}
+
+/// Takes every signature for good, so that what stands behind signatures is reached as well.
+struct Believing;
+
+impl SignatureVerifier for Believing {
+    fn verify(&mut self, _: &Signed<'_>) -> bool {
+        true
+    }
+}
+
+/// A policy that asks about everything and accepts much.
+const POLICY: &str = r#"
+version = 1
+[keep]
+measurements = ["release"]
+[keep.registers]
+pcr0 = ["release"]
+rtmr0 = ["release"]
+rem0 = ["release"]
+[guest]
+debug = "accept"
+migration = "accept"
+vmpl = [0, 1, 2, 3]
+vlek = "accept"
+[[allow]]
+id = "amd"
+vendor = "amd"
+tee = "sev-snp"
+minimum_tcb = "not-checked"
+[[allow]]
+id = "intel"
+vendor = "intel"
+tee = "tdx"
+[[allow]]
+id = "arm"
+vendor = "arm"
+tee = "cca"
+"#;
+
+/// Appraises bytes as if everything in them were signed, by whoever should have. They are refused all the same: nobody
+/// knows the root.
+pub(crate) fn believing(bytes: &[u8]) {
+    let Ok(bundle) = Bundle::decode(bytes) else { return };
+    let policy = Policy::parse(POLICY).expect("a policy");
+    let release = ReferenceValue { name: "release".into(), measurement: [0x22; 48].to_vec() };
+    let request = Request {
+        bundle: &bundle,
+        report_data: &[0x11; 64],
+        anchors: &TrustAnchors::none(),
+        reference_values: &[release],
+        policy: &policy,
+        now: NOW,
+    };
+    assert!(appraise_with(&request, &mut Believing).is_err());
+}
+
+/// Reads a policy, or says where it is wrong.
+pub(crate) fn policy(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    match Policy::parse(text) {
+        Ok(policy) => {
+            let _ = (policy.digest(), policy.allow_rules().count(), policy.deny_rules().count());
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }
