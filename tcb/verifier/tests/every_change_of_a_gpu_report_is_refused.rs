@@ -53,6 +53,25 @@ const CHANGES: &[Change] = &[
         &[Code::MeasurementNotAccepted],
         &[FORGED, Code::MeasurementNotAccepted],
     ),
+    // The same bytes in the same order, of other measurements.
+    (
+        "a measurement, under another index",
+        |report| {
+            let last = report.measurements.remove(&64).unwrap();
+            report.measurements.insert(65, last);
+        },
+        &[Code::MeasurementNotAccepted],
+        &[FORGED, Code::MeasurementNotAccepted],
+    ),
+    (
+        "a measurement, a byte of it in the next",
+        |report| {
+            let byte = report.measurements.get_mut(&7).unwrap().value.pop().unwrap();
+            report.measurements.get_mut(&8).unwrap().value.insert(0, byte);
+        },
+        &[Code::MeasurementNotAccepted],
+        &[FORGED, Code::MeasurementNotAccepted],
+    ),
     (
         "a measurement, left out",
         |report| drop(report.measurements.remove(&64)),

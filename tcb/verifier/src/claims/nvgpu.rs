@@ -27,7 +27,8 @@ pub struct NvGpuClaims {
     pub vbios_version: Option<String>,
     /// The versions of driver and VBIOS whose reference manifests the measurements were compared with.
     pub manifests: Vec<String>,
-    /// SHA-384 of the values of all measurements, in the order of their indices.
+    /// SHA-384 of all measurements in the order of their indices: each as its index in one byte, the length of its value
+    /// in eight, big-endian, and its value.
     pub measurement: [u8; 48],
 }
 

@@ -63,11 +63,9 @@ pub(crate) fn examine(
     let (driver_version, vbios_version) = (device::driver_version(&report), device::vbios_version(&report));
     let versions = [driver_version.as_deref(), vbios_version.as_deref()];
     let manifests = manifest::verify(&report, versions, &endorsements, verification, crypto, findings);
-    let values = report.measurements.values().flat_map(|measurement| &measurement.value).copied();
-    let measurement = Sha384::digest(values.collect::<alloc::vec::Vec<_>>()).into();
     let claims = NvGpuClaims {
         product,
-        measurement,
+        measurement: measurement(&report),
         device: leaf.common_name().into(),
         driver_version,
         vbios_version,
@@ -75,6 +73,17 @@ pub(crate) fn examine(
         report,
     };
     Some(Examined { claims: Claims::NvGpu(Box::new(claims)), root })
+}
+
+/// Each value with its index and length before it, so that no other measurements have the same digest.
+fn measurement(report: &Report) -> [u8; 48] {
+    let mut digest = Sha384::new();
+    for (index, measurement) in &report.measurements {
+        digest.update([*index]);
+        digest.update((measurement.value.len() as u64).to_be_bytes());
+        digest.update(&measurement.value);
+    }
+    digest.finalize().into()
 }
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Report> {

@@ -109,7 +109,8 @@ fn reference_values() -> Vec<ReferenceValue> {
         name: name.to_owned(),
         measurement: measurement.to_vec(),
     };
-    let measured = (1..=64).flat_map(|index| [index; 48]).collect::<Vec<u8>>();
+    let one = |index: u8| [&[index, 0, 0, 0, 0, 0, 0, 0, 48][..], &[index; 48]].concat();
+    let measured = (1..=64).flat_map(one).collect::<Vec<u8>>();
     let mut values = vec![value("paravisor", &MEASUREMENT), value("firmware", &Sha384::digest(measured))];
     let both = [HashAlgorithm::Sha1, HashAlgorithm::Sha256];
     for banks in [&both[..1], &both[1..], &both, &[HashAlgorithm::Sha384]] {
