@@ -14,6 +14,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use ed25519_dalek::{Signature, VerifyingKey};
+use enarx_evidence::cmw::Cmw;
 use enarx_evidence::snp::{CertTable, Guid};
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use enarx_tests::{Tenant, code, finish, stderr, stdout};
@@ -194,6 +197,8 @@ fn evidence_is_recognised_in_every_encoding() {
         desk.file("nested.json", json!([{ "evidence": { "report": digits } }]).to_string()),
         desk.file("bytes.json", json!({ "report": bundle.evidence.bytes }).to_string()),
         desk.file("bundle", bundle.encode()),
+        desk.file("wrapped", Cmw::of_bundle(&bundle).to_cbor()),
+        desk.file("wrapped.json", Cmw::of_bundle(&bundle).to_json().unwrap()),
         desk.file("bundle.hex", hex::encode(bundle.encode())),
     ];
     for file in files {
@@ -280,6 +285,46 @@ fn a_policy_decides_if_there_is_one() {
 /// A policy without what it says about simulated platforms.
 fn closed(policy: &str) -> String {
     policy.replace("[simulated]\naccept = true\nroots = [\"local\"]\n", "")
+}
+
+#[test]
+fn a_result_is_signed_on_request() {
+    let desk = Desk::new("amd/genoa");
+    let policy = desk.file("policy.toml", POLICY.replace("MEASUREMENT", &"5a".repeat(48)));
+    let (report, chain) = (desk.path("report"), desk.path("chain.pem"));
+    let options = [report.as_str(), "--endorsement", &chain, "--nonce", NONCE, "--format", "ear"];
+    unusable(&desk.run("verify", &options), "there is no policy");
+    let with = |nonce: &str| {
+        let mut options = [&options[..], &["--policy", &policy]].concat();
+        options[4] = nonce;
+        let output = desk.run("verify", &options);
+        let token = stdout(&output);
+        let parts: Vec<_> = token.trim_end().split('.').map(str::to_owned).collect();
+        assert_eq!(parts.len(), 3, "{token}");
+        (code(&output), parts, stderr(&output))
+    };
+    let (accepted, token, told) = with(NONCE);
+    assert_eq!(accepted, 0, "{told}");
+    assert!(told.starts_with("signed by ed25519:"), "{told}");
+    let claims = |part: &str| -> Value {
+        serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap()
+    };
+    assert_eq!(claims(&token[0])["alg"], "EdDSA");
+    // Whoever accepts a simulated platform, nobody else should rely on it.
+    let submod = &claims(&token[1])["submods"]["sev-snp"];
+    assert_eq!(submod["ear_status"], "contraindicated", "{submod}");
+    assert_eq!(submod["ear_enarx_appraisal"]["simulated"], true, "{submod}");
+    let key = hex::decode(told.trim().trim_start_matches("signed by ed25519:")).unwrap();
+    let signature = Base64UrlUnpadded::decode_vec(&token[2]).unwrap();
+    let message = format!("{}.{}", token[0], token[1]);
+    let key = VerifyingKey::from_bytes(&key.try_into().unwrap()).unwrap();
+    assert!(key.verify_strict(message.as_bytes(), &Signature::from_slice(&signature).unwrap()).is_ok());
+
+    let (refused, other, again) = with("ffff");
+    assert_eq!((refused, &again), (3, &told), "the same key signs refusals");
+    let submod = &claims(&other[1])["submods"]["sev-snp"];
+    assert_eq!(submod["ear_enarx_appraisal"]["refusals"], json!(["report-data-mismatch"]), "{submod}");
+    assert_eq!(code(&desk.run("explain", &options)), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 //! The command line: every command, option and help text.
 
+mod collateral;
 mod evidence;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use enarx_simulator::SimulatedPlatform;
 
+pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
 
 /// Run secrets on machines you do not trust.
@@ -55,6 +57,8 @@ pub(crate) enum Format {
     Text,
     /// One JSON object a line: progress and errors on standard error, lists on standard output
     Json,
+    /// Of `enarx verify` alone: an EAT attestation result (EAR), signed with the key of this machine
+    Ear,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +86,9 @@ pub(crate) enum Command {
     /// Look into evidence, or make some of a simulated platform
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Fetch, pack and list what vendors say about their hardware, for `enarx verify` without a network
+    #[command(subcommand)]
+    Collateral(CollateralCommand),
     /// Write a commented Enarx.toml
     Init(InitArgs),
     /// Print a completion script for a shell

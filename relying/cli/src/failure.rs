@@ -90,7 +90,7 @@ impl Failure {
     pub(crate) fn print(&self, format: Format) {
         match format {
             Format::Json => tell!("{}", self.to_json()),
-            Format::Text => tell!("{self}"),
+            Format::Text | Format::Ear => tell!("{self}"),
         }
     }
 

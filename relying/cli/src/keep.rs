@@ -81,7 +81,7 @@ fn state_of(exit: &enarx_session::wire::Exit) -> String {
 
 fn row(record: &KeepRecord, state: &str, details: &Value, format: Format) -> String {
     match format {
-        Format::Text => {
+        Format::Text | Format::Ear => {
             let simulated = if record.simulated { "  SIMULATED" } else { "" };
             format!("{}  {state:<12}  {}  {}{simulated}\n", record.name(), record.workload, record.host)
         }
@@ -146,7 +146,7 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
         return Err(other("it runs another workload"));
     }
     match output.format {
-        Format::Text => {
+        Format::Text | Format::Ear => {
             print(format!("{}\nworkload sha256:{}\n", verdict(&result), record.workload_digest).as_bytes())?;
         }
         Format::Json => {

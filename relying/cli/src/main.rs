@@ -14,6 +14,7 @@ macro_rules! tell {
 }
 
 mod args;
+mod collateral;
 mod connect;
 mod evidence;
 mod failure;
@@ -38,7 +39,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::runtime::Runtime;
 
-use crate::args::{Cli, Command, HostCommand, PolicyCommand};
+use crate::args::{Cli, Command, Format, HostCommand, PolicyCommand};
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
@@ -56,6 +57,9 @@ fn main() -> ExitCode {
 /// Performs a command and gives the exit code.
 fn perform(cli: Cli) -> Outcome<u8> {
     let output = cli.output;
+    if output.format == Format::Ear && !matches!(cli.command, Command::Verify(_)) {
+        return Err(Failure::usage("`--format ear` is for `enarx verify`"));
+    }
     match cli.command {
         Command::Run(args) => wait(run::run(args, &output)),
         Command::Deploy(args) => wait(run::deploy(args, &output)),
@@ -73,6 +77,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Verify(args) => verify::verify(&args, &output),
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),
+        Command::Collateral(command) => wait(collateral::perform(command, &output)).map(|()| 0),
         Command::Init(args) => write::manifest(&args.folder).map(|()| 0),
         Command::Completions { shell } => write::completions(shell).map(|()| 0),
         Command::Man { folder } => write::manual(&folder).map(|()| 0),

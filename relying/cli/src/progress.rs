@@ -53,8 +53,8 @@ impl Progress {
                 }
                 tell!("{}", Value::Object(event));
             }
-            Format::Text if !self.quiet => self.line(name, detail),
-            Format::Text => {}
+            Format::Text | Format::Ear if !self.quiet => self.line(name, detail),
+            Format::Text | Format::Ear => {}
         }
     }
 
@@ -71,7 +71,7 @@ impl Progress {
     pub(crate) fn warning(&self, text: &str) {
         match self.format {
             Format::Json => tell!("{}", json!({ "event": "warning", "message": text })),
-            Format::Text => tell!("warning: {text}"),
+            Format::Text | Format::Ear => tell!("warning: {text}"),
         }
     }
 

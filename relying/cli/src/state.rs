@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::failure::{Failure, Outcome};
 
 const OWNER_KEY_FILE: &str = "owner.key";
+const VERIFIER_KEY_FILE: &str = "verifier.key";
 const CACHE_KEY_FILE: &str = "cache.key";
 const KEEPS_FOLDER: &str = "keeps";
 const SIMULATOR_FOLDER: &str = "simulator";
@@ -75,12 +76,21 @@ impl State {
 
     /// The owner key; made on first use.
     pub(crate) fn owner_key(&self) -> Outcome<OwnerKey> {
-        let path = self.folder.join(OWNER_KEY_FILE);
-        let seed = match read_seed(&path)? {
-            Some(seed) => seed,
-            None => make_seed(&path)?,
-        };
+        let seed = self.key(OWNER_KEY_FILE)?;
         Ok(OwnerKey::from_seed(&seed))
+    }
+
+    /// The key that signs results of `enarx verify`; made on first use.
+    pub(crate) fn verifier_key(&self) -> Outcome<Zeroizing<[u8; 32]>> {
+        self.key(VERIFIER_KEY_FILE)
+    }
+
+    fn key(&self, file: &str) -> Outcome<Zeroizing<[u8; 32]>> {
+        let path = self.folder.join(file);
+        match read_seed(&path)? {
+            Some(seed) => Ok(seed),
+            None => make_seed(&path),
+        }
     }
 
     pub(crate) fn remember(&self, record: &KeepRecord) -> Outcome<()> {
@@ -165,11 +175,12 @@ fn read_seed(path: &Path) -> Outcome<Option<Zeroizing<[u8; 32]>>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error),
     }
-    .map_err(|error| Failure::usage(format!("could not read the owner key {}: {error}", path.display())))?;
+    .map_err(|error| Failure::usage(format!("could not read the key {}: {error}", path.display())))?;
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| {
-        Failure::usage(format!("{} is not an owner key: 64 hexadecimal digits were expected", path.display()))
-            .hint("restore it from a backup; without it the Keeps it owns can no longer be reached")
+        Failure::usage(format!("{} is not a key: 64 hexadecimal digits were expected", path.display())).hint(
+            "restore it from a backup; Keeps can be reached with the owner key that they know, and no other",
+        )
     })?;
     Ok(Some(seed))
 }
@@ -190,9 +201,7 @@ fn make_seed(path: &Path) -> Outcome<Zeroizing<[u8; 32]>> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             read_seed(path)?.ok_or_else(|| Failure::usage(format!("{} vanished", path.display())))
         }
-        Err(error) => {
-            Err(Failure::usage(format!("could not write the owner key {}: {error}", path.display())))
-        }
+        Err(error) => Err(Failure::usage(format!("could not write the key {}: {error}", path.display()))),
     }
 }
 

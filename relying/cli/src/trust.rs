@@ -87,6 +87,11 @@ impl Trust {
         &self.policy.text
     }
 
+    /// The policy.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy.policy
+    }
+
     /// The roots that are known: the vendors', and that of this machine's simulator.
     pub(crate) fn anchors(&self) -> &TrustAnchors {
         &self.anchors

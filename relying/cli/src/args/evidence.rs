@@ -86,6 +86,10 @@ pub(crate) struct VerifyArgs {
     #[arg(long = "endorsement", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) endorsements: Vec<PathBuf>,
 
+    /// A bundle of collateral, as `enarx collateral` writes it; what the evidence needs of it is taken
+    #[arg(long = "collateral-bundle", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) collateral_bundles: Vec<PathBuf>,
+
     /// The time of the decision, such as 2026-11-23T12:00:00Z; now when absent
     #[arg(long, value_name = "RFC3339", value_parser = moment)]
     pub(crate) at: Option<UnixTime>,

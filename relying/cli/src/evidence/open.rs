@@ -3,6 +3,7 @@
 //! Taking files apart whose encoding nobody named: raw, hexadecimal, base64, PEM, JSON, and these in each other.
 
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding as _};
+use enarx_evidence::cmw::Cmw;
 use enarx_evidence::x509::documents;
 
 use super::json;
@@ -37,6 +38,12 @@ pub(crate) fn decode_text(text: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// A wrapper of conceptual messages (RFC 9999) in CBOR; in JSON it is taken apart like any other.
+fn wrapper(bytes: &[u8]) -> Option<Cmw> {
+    let binary = str::from_utf8(bytes).is_err();
+    binary.then(|| Cmw::parse(bytes).ok()).flatten()
+}
+
 /// What was recognised so far.
 pub(super) struct Opened {
     pub(super) pieces: Vec<Piece>,
@@ -48,8 +55,23 @@ impl Opened {
         let Some(depth) = depth.checked_sub(1).filter(|_| self.pieces.len() < MAX_PIECES) else { return };
         if let Some(pieces) = recognise::binary(bytes) {
             self.pieces.extend(pieces);
+        } else if let Some(wrapper) = wrapper(bytes) {
+            self.wrapped(&wrapper, depth);
         } else if let Ok(text) = str::from_utf8(bytes) {
             self.text(text.trim(), depth);
+        }
+    }
+
+    /// Takes a wrapper of conceptual messages apart.
+    fn wrapped(&mut self, wrapper: &Cmw, depth: u8) {
+        match wrapper {
+            Cmw::Record(record) => self.bytes(&record.value, depth),
+            Cmw::Tag(tag) => self.bytes(&tag.value, depth),
+            Cmw::Collection(collection) => {
+                for (_, entry) in &collection.items {
+                    self.wrapped(entry, depth);
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use enarx_verifier::{TrustAnchors, UnixTime, Verification, appraise, verify, ver
 
 use super::verdict::{Decision, Verdict};
 use crate::args::{ReportData, VerifyArgs};
+use crate::collateral;
 use crate::evidence::{self, NamedRoot};
 use crate::failure::{Failure, Outcome};
 use crate::state::State;
@@ -33,7 +34,13 @@ impl Case {
     pub(super) fn open(args: &VerifyArgs) -> Outcome<Self> {
         // A root is an endorsement, too: chains end with its certificate.
         let files = [args.endorsements.as_slice(), args.trust_roots.as_slice()].concat();
-        let bundle = evidence::bundle(&args.evidence, &files)?;
+        let mut bundle = evidence::bundle(&args.evidence, &files)?;
+        for file in &args.collateral_bundles {
+            let offline = collateral::read(file)?;
+            // What cannot be chosen from is given as a whole: the verifier says what is missing.
+            let chosen = offline.endorsements_for(&bundle.evidence);
+            bundle.endorsements.items.extend(chosen.unwrap_or_else(|_| offline.endorsements()).items);
+        }
         let (report_data, bound) = binding(args, &bundle)?;
         let policy = match &args.policy {
             Some(file) => {
@@ -70,6 +77,11 @@ impl Case {
         let format = self.bundle.evidence.format;
         let given_up = self.given_up();
         Verdict { decision, format, report_data: self.report_data, bound: self.bound, given_up, at: self.now }
+    }
+
+    /// The policy, if there is one.
+    pub(super) fn policy(&self) -> Option<&Trust> {
+        self.policy.as_ref()
     }
 
     /// What is not asked for, in words.

@@ -3,6 +3,7 @@
 //! `enarx verify` and `enarx explain`: evidence in files against the vendors' roots and, if there is one, a policy.
 
 mod case;
+mod ear;
 mod explain;
 mod verdict;
 
@@ -15,8 +16,17 @@ use verdict::{Decision, Verdict};
 
 /// `enarx verify`
 pub(crate) fn verify(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> {
-    let verdict = Case::open(args)?.decide();
+    let case = Case::open(args)?;
+    let verdict = case.decide();
     match (output.format, &verdict.decision) {
+        (Format::Ear, _) => {
+            let (token, key) = ear::token(&verdict, case.policy())?;
+            if !output.quiet {
+                tell!("signed by ed25519:{key}");
+            }
+            print(format!("{token}\n").as_bytes())?;
+            Ok(code(&verdict))
+        }
         (Format::Json, _) => json(&verdict),
         (Format::Text, Decision::Refused(refusals)) => {
             let message = format!("the {} evidence is refused", verdict.format);
@@ -36,7 +46,7 @@ pub(crate) fn explain(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> 
     let verdict = Case::open(args)?.decide();
     match output.format {
         Format::Json => json(&verdict),
-        Format::Text => {
+        Format::Text | Format::Ear => {
             print(explain::explain(&verdict).as_bytes())?;
             Ok(code(&verdict))
         }

@@ -117,7 +117,7 @@ pub(super) fn show(args: &EvidenceArgs, output: &OutputOptions) -> Outcome<()> {
             let records: Vec<_> = records.iter().map(Record::to_json).collect();
             print(format!("{}\n", json!({ "verified": false, "records": records })).as_bytes())
         }
-        OutputFormat::Text => {
+        OutputFormat::Text | OutputFormat::Ear => {
             let mut text: Vec<_> = records.iter().map(Record::to_text).collect();
             text.push("nothing of this was verified\n".to_owned());
             print(text.join("\n").as_bytes())
