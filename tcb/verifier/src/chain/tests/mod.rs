@@ -10,7 +10,7 @@ use alloc::vec;
 
 use enarx_evidence::x509::{Certificate, PublicKey};
 
-use super::is_issued;
+use super::{Proved, is_issued};
 use crate::crypto::{Hash, Scheme, SignatureVerifier as _, Signed};
 use crate::{Code, Root, TrustAnchors};
 use world::*;
@@ -120,7 +120,7 @@ fn sha_1_signs_nothing() {
     let root = Certificate::parse(&der).unwrap();
     let PublicKey::Rsa { .. } = root.key else { panic!("another key") };
     let mut crypto = Counting(0);
-    assert!(!is_issued(&root, &root, &mut crypto));
+    assert!(!is_issued(&root, &root, &Proved::default(), &mut crypto));
     // It is good, as far as SHA-1 goes.
     let scheme = Scheme::RsaPkcs1(Hash::Sha1);
     let signed = Signed { key: root.key, scheme, message: root.tbs, signature: root.signature };
