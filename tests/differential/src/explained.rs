@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use enarx_evidence::Format;
-use enarx_evidence::dcap::Quote;
+use enarx_evidence::dcap::{Body, Collateral, EnclaveIdentity, Quote};
 use enarx_evidence::x509::{self, Document};
+use enarx_evidence::{Format, ParseError};
 
 use crate::change::{Change, How};
 use crate::{Case, Opinion};
@@ -37,11 +37,43 @@ pub struct Instance<'a> {
 pub const KNOWN: &[Difference] = &[
     Difference {
         name: "dcap-qvl refuses TDs that may migrate, ours leaves that to the policy, whose default refuses them",
-        is: |found| found.is_recorded() && found.they_refuse(&["TD migration is enabled"]),
+        is: |found| found.is_whole() && found.they_refuse(&["TD migration is enabled"]),
     },
     Difference {
         name: "dcap-qvl refuses TDs without SEPT_VE_DISABLE, ours leaves that to the policy, whose default refuses them",
-        is: |found| found.is_recorded() && found.they_refuse(&["SEPT_VE_DISABLE is not enabled"]),
+        is: |found| found.is_whole() && found.they_refuse(&["SEPT_VE_DISABLE is not enabled"]),
+    },
+    Difference {
+        name: "dcap-qvl refuses TDs with reserved attributes, ours leaves that to the policy, which always refuses them",
+        is: |found| found.is_whole() && found.they_refuse(&["Reserved bits in TD attributes are set"]),
+    },
+    Difference {
+        name: "dcap-qvl refuses what is revoked, ours says so and leaves that to the policy",
+        is: |found| {
+            let revoked = found.ours.0.as_deref() == Ok("Revoked");
+            revoked && found.is_whole() && found.they_refuse(&["TCB status is invalid: Revoked"])
+        },
+    },
+    Difference {
+        name: "dcap-qvl judges TEE_TCB_SVN_2 as a TCB of its own, ours asks it only whether launching again is enough, \
+               as Intel's library did first",
+        is: |found| {
+            let unknown = found.they_refuse(&["Failed to evaluate the current TDX TCB (TEE_TCB_SVN2)"]);
+            let revoked = found.they_refuse(&["TCB status is invalid: Revoked"]);
+            found.is_whole() && found.is_updated() && (unknown || revoked || found.is_about_relaunching())
+        },
+    },
+    Difference {
+        name: "dcap-qvl does not compare the PCEID of TCB info with that of the platform",
+        is: |found| found.overlooks("pce-id-mismatch"),
+    },
+    Difference {
+        name: "dcap-qvl does not look at the zeros behind the hash in the report data of the quoting enclave",
+        is: |found| found.overlooks("attestation-key-mismatch"),
+    },
+    Difference {
+        name: "dcap-qvl masks the attributes in the identity of the quoting enclave too, Intel only those of the report",
+        is: |found| found.overlooks("qe-attributes-mismatch"),
     },
     Difference {
         name: "dcap-qvl does not read TCB info of version 2, which older caches still serve for SGX",
@@ -49,7 +81,7 @@ pub const KNOWN: &[Difference] = &[
             let info =
                 String::from_utf8_lossy(found.case.item("tcb_info.json").unwrap_or_default()).into_owned();
             let old = info.contains("\"version\":2,");
-            found.is_recorded() && old && found.they_refuse(&["Failed to decode TcbInfo", "sgxtcbcomponents"])
+            found.is_whole() && old && found.they_refuse(&["Failed to decode TcbInfo", "sgxtcbcomponents"])
         },
     },
     Difference {
@@ -81,7 +113,7 @@ pub const KNOWN: &[Difference] = &[
     },
     Difference {
         name: "sev knows no revocation: it accepts a certificate that AMD took back",
-        is: |found| found.is_recorded() && found.is_report() && found.we_refuse(&["certificate-revoked"]),
+        is: |found| found.is_whole() && found.is_report() && found.we_refuse(&["certificate-revoked"]),
     },
     Difference {
         name: "sev does not look at the reserved bytes behind the two numbers of a signature, which nobody signs",
@@ -123,7 +155,8 @@ pub const KNOWN: &[Difference] = &[
 ];
 
 impl Instance<'_> {
-    fn is_recorded(&self) -> bool {
+    /// No byte was changed after it was signed.
+    fn is_whole(&self) -> bool {
         self.change.is_none()
     }
 
@@ -140,6 +173,40 @@ impl Instance<'_> {
     fn we_refuse(&self, codes: &[&str]) -> bool {
         let given = self.ours.codes();
         self.theirs.accepts() && !given.is_empty() && given.iter().all(|code| codes.contains(code))
+    }
+
+    /// Another TDX module, or other microcode, runs than the one with which the TD was launched.
+    fn is_updated(&self) -> bool {
+        let Ok(Quote { body: Body::Td(report), .. }) = Quote::parse(&self.case.evidence) else {
+            return false;
+        };
+        report.extension.is_some_and(|extension| extension.tee_tcb_svn_2 != report.tee_tcb_svn)
+    }
+
+    /// One says that the TD should be launched again, the other one that the platform is out of date.
+    fn is_about_relaunching(&self) -> bool {
+        let (Ok(ours), Ok(theirs)) = (&self.ours.0, &self.theirs.0) else { return false };
+        let both = [ours.as_str(), theirs.as_str()];
+        let [old, relaunch] = [&["OutOfDate", "OutOfDateConfigurationNeeded"], RELAUNCH];
+        [old, relaunch].iter().all(|kind| both.iter().any(|status| kind.contains(status)))
+    }
+
+    /// We refuse for something that they do not look at, first of all for this; and for nothing else.
+    fn overlooks(&self, first: &str) -> bool {
+        let (Ok(quote), Ok(identity)) = (Quote::parse(&self.case.evidence), identity(self.case)) else {
+            return false;
+        };
+        let behind = quote.signature.qe.report.report_data[32..].iter().any(|byte| *byte != 0);
+        let mut pairs = identity.attributes.iter().zip(identity.attributes_mask);
+        let unmasked = pairs.any(|(value, mask)| value & !mask != 0);
+        let codes = self.ours.codes();
+        let known = codes.iter().all(|code| match *code {
+            "pce-id-mismatch" => true,
+            "attestation-key-mismatch" => behind,
+            "qe-attributes-mismatch" => unmasked,
+            _ => false,
+        });
+        self.is_whole() && self.theirs.accepts() && codes.first() == Some(&first) && known
     }
 
     /// Every byte that was changed is in some range of its part.
@@ -166,6 +233,15 @@ impl Instance<'_> {
         let start = 4 + certificate.tbs.len();
         let end = before.len() - certificate.signature.len() - 5;
         before.len() == after.len() && before[..start] == after[..start] && before[end..] == after[end..]
+    }
+}
+
+const RELAUNCH: &[&str; 2] = &["TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded"];
+
+fn identity(case: &Case) -> Result<EnclaveIdentity, ParseError> {
+    match Collateral::parse(case.item("qe_identity.json").unwrap_or_default())? {
+        Collateral::EnclaveIdentity(identity) => Ok(identity.content),
+        Collateral::TcbInfo(_) => panic!("not an identity"),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod backend;
 pub mod change;
 pub mod explained;
 pub mod intel;
+pub mod vary;
 pub mod vectors;
 
 /// What one verifier says: the TCB status that it found, if it knows such a thing, or why it refuses. Ours gives its

@@ -163,12 +163,13 @@ fn is_left_behind(
     module: &Module<'_>,
     enclave: Option<&EnclaveTcbLevel>,
 ) -> bool {
-    let old = |status| {
-        matches!(status, TcbStatus::OutOfDate | TcbStatus::OutOfDateConfigurationNeeded | TcbStatus::Revoked)
-    };
-    let enclave_is_old = enclave.is_some_and(|level| old(level.status));
+    let enclave_is_old = enclave.is_some_and(|level| is_old(level.status));
     let module_is_old = module.level.is_some_and(|level| level.status == TcbStatus::OutOfDate);
-    module_is_old && !enclave_is_old && !old(sgx) && old(td) && td != TcbStatus::Revoked
+    module_is_old && !enclave_is_old && !is_old(sgx) && is_old(td) && td != TcbStatus::Revoked
+}
+
+fn is_old(status: TcbStatus) -> bool {
+    matches!(status, TcbStatus::OutOfDate | TcbStatus::OutOfDateConfigurationNeeded | TcbStatus::Revoked)
 }
 
 /// The status of a TD that was launched before its module was updated: if what runs now is the newest, launching it
@@ -180,16 +181,16 @@ fn relaunched(
     info: &TcbInfo,
 ) -> Result<TcbStatus, Unknown> {
     let [minor, major, microcode, ..] = *svn_2;
-    let Some([newest_minor, _, newest_microcode, ..]) =
-        info.levels.first().and_then(|level| level.tdx_components)
-    else {
-        return Ok(status);
-    };
+    let Some(platform) = info.levels.first() else { return Ok(status) };
+    let Some([newest_minor, _, newest_microcode, ..]) = platform.tdx_components else { return Ok(status) };
     let newest = match major {
-        0 => Some(u16::from(newest_minor)),
-        major => known_module(major, info)?.first().map(|level| level.isv_svn),
+        0 => Some((u16::from(newest_minor), platform.status)),
+        major => known_module(major, info)?.first().map(|level| (level.isv_svn, level.status)),
     };
-    let is_new = newest.is_some_and(|newest| u16::from(minor) >= newest) && microcode >= newest_microcode;
+    // Where even the newest is out of date, launching again does not help.
+    let is_new = newest.is_some_and(|(newest, judged)| u16::from(minor) >= newest && !is_old(judged))
+        && microcode >= newest_microcode
+        && !is_old(platform.status);
     Ok(match (is_new, sgx.needs_configuration() || status.needs_configuration()) {
         (false, _) => status,
         (true, false) => TcbStatus::TdRelaunchAdvised,
@@ -225,6 +226,11 @@ fn merge(one: TcbStatus, other: TcbStatus) -> TcbStatus {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use enarx_evidence::dcap::{TcbInfoVersion, TdxModule, TdxModuleIdentity, TeeType};
+
     use super::*;
 
     #[test]
@@ -234,6 +240,53 @@ mod tests {
             assert_eq!(merge(TcbStatus::UpToDate, status), status);
             assert_eq!(merge(status, status), status);
             assert_eq!(merge(status, TcbStatus::Revoked), TcbStatus::Revoked);
+        }
+    }
+
+    /// TCB info of which the newest level, and the newest level of its module of major version 3, have these.
+    fn info(platform: TcbStatus, module: TcbStatus) -> TcbInfo {
+        let module = EnclaveTcbLevel { isv_svn: 4, date: 0, status: module, advisories: Vec::new() };
+        let zero = TdxModule { mr_signer: [0; 48], attributes: [0; 8], attributes_mask: [0; 8] };
+        TcbInfo {
+            version: TcbInfoVersion::V3,
+            tee: TeeType::Tdx,
+            issue_date: 0,
+            next_update: 0,
+            fmspc: [0; 6],
+            pce_id: [0; 2],
+            evaluation_data_number: 0,
+            tdx_module: Some(zero),
+            tdx_module_identities: vec![TdxModuleIdentity { major: 3, module: zero, levels: vec![module] }],
+            levels: vec![TcbLevel {
+                sgx_components: [0; 16],
+                pce_svn: 0,
+                tdx_components: Some([5, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                date: 0,
+                status: platform,
+                advisories: Vec::new(),
+            }],
+        }
+    }
+
+    #[test]
+    fn launching_again_is_advised_where_what_runs_is_the_newest_and_good() {
+        use TcbStatus::{OutOfDate, TdRelaunchAdvised, UpToDate};
+        let cases = [
+            ([4, 3, 2], UpToDate, UpToDate, TdRelaunchAdvised),
+            ([5, 0, 2], UpToDate, UpToDate, TdRelaunchAdvised),
+            // Not the newest.
+            ([3, 3, 2], UpToDate, UpToDate, OutOfDate),
+            ([4, 3, 1], UpToDate, UpToDate, OutOfDate),
+            ([4, 0, 2], UpToDate, UpToDate, OutOfDate),
+            // The newest is out of date itself.
+            ([4, 3, 2], UpToDate, OutOfDate, OutOfDate),
+            ([4, 3, 2], OutOfDate, UpToDate, OutOfDate),
+            ([5, 0, 2], OutOfDate, UpToDate, OutOfDate),
+        ];
+        for ([minor, major, microcode], platform, module, expected) in cases {
+            let svn = [minor, major, microcode, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            let found = relaunched(&svn, UpToDate, OutOfDate, &info(platform, module)).ok();
+            assert_eq!(found, Some(expected), "{svn:?}, {platform}, {module}");
         }
     }
 
