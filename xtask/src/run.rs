@@ -36,7 +36,7 @@ pub(crate) fn bench(root: &Path) -> Result<()> {
     build::examples(root)?;
     build::programs(root)?;
     succeed(cargo(root).args(["bench", "--package", "enarx-verifier"]))?;
-    let beside = ["bench", "--manifest-path", "tests/differential/Cargo.toml", "--target-dir"];
-    succeed(cargo(root).args(beside).arg(build::target_dir(root)))?;
+    let manifest = ["--manifest-path", "tests/differential/Cargo.toml", "--features", "backends"];
+    succeed(cargo(root).arg("bench").args(manifest).arg("--target-dir").arg(build::target_dir(root)))?;
     succeed(cargo(root).args(["bench", "--package", "enarx-benches"]))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! How long an appraisal takes beside `dcap-qvl` and `sev`, and beside the bare signature verifications that it cannot
-//! do without: `cargo bench --manifest-path tests/differential/Cargo.toml`.
+//! do without: `cargo bench --features backends --manifest-path tests/differential/Cargo.toml`.
 //!
 //! Evidence is simulated, so that everybody can run it. Everything is measured in turns in one run, each in short
 //! batches, and the medians are compared: what else the machine does then hits all of them.

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 pub mod amd;
+#[cfg(feature = "backends")]
 pub mod backend;
 pub mod change;
 pub mod explained;

@@ -27,10 +27,12 @@ const CHAIN: Profile = Profile {
 /// How many manifests are verified at most: that of the driver and that of the VBIOS, and room for a second signer.
 const MAX_MANIFESTS: usize = 4;
 
-/// Verifies each manifest and compares the measurements with it; the versions that they are about.
+/// Verifies each manifest and compares the measurements with it; the versions that they are about. For a device that is
+/// not simulated only NVIDIA can say what it should measure.
 pub(super) fn verify(
     report: &Report,
     versions: [Option<&str>; 2],
+    device: Option<&Root>,
     endorsements: &Endorsements<'_>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
@@ -43,7 +45,11 @@ pub(super) fn verify(
         return Vec::new();
     }
     for manifest in &endorsements.manifests {
-        genuine(manifest, endorsements, verification, crypto, findings);
+        let signer = genuine(manifest, endorsements, verification, crypto, findings);
+        if let Some(root) = signer.filter(|root| !may_judge(root, device)) {
+            let expected = "a manifest of NVIDIA for a device of NVIDIA";
+            findings.refuse(Subject::Manifest, Code::SimulatedNotAccepted, expected, root);
+        }
         let version = manifest.version.as_str();
         let known = versions.iter().flatten().any(|own| own.eq_ignore_ascii_case(version));
         let own = versions.into_iter().flatten().collect::<Vec<_>>().join(" or ");
@@ -60,14 +66,21 @@ pub(super) fn verify(
     endorsements.manifests.iter().map(|manifest| manifest.version.clone()).collect()
 }
 
-/// The content is what the signature is about, the signature is good, and so is the chain of its key.
+/// Whether manifests under a root say what a device under another one should measure.
+fn may_judge(manifest: &Root, device: Option<&Root>) -> bool {
+    let simulated = |root: &Root| matches!(root, Root::Simulated { .. });
+    !simulated(manifest) || device.is_none_or(simulated)
+}
+
+/// The content is what the signature is about, the signature is good, and so is the chain of its key, which ends in the
+/// root that is returned.
 fn genuine(
     manifest: &Rim,
     endorsements: &Endorsements<'_>,
     verification: &Verification<'_>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
-) {
+) -> Option<Root> {
     let digest: [u8; 48] = Sha384::digest(&manifest.content).into();
     let (same, expected) = (digest == manifest.digest, hex::encode(manifest.digest));
     findings.check(Subject::Manifest, Code::ManifestDigestMismatch, same, expected, hex::encode(digest));
@@ -95,7 +108,7 @@ fn genuine(
     let expected = "a signature by the key of a certificate in the manifest";
     let found = signer.as_ref().map_or("none that verifies", Certificate::common_name);
     findings.check(Subject::Manifest, Code::ManifestSignatureInvalid, signer.is_some(), expected, found);
-    let Some(signer) = signer else { return };
+    let signer = signer?;
     let own = Endorsements {
         certificates,
         lists: endorsements.lists.clone(),
@@ -104,7 +117,7 @@ fn genuine(
         manifests: Vec::new(),
         proved: Proved::default(),
     };
-    chain::verify(&signer, &own, &CHAIN, verification, crypto, findings);
+    chain::verify(&signer, &own, &CHAIN, verification, crypto, findings)
 }
 
 /// Every measurement that the manifest says something about is one of its values.
@@ -121,4 +134,18 @@ fn measurements(report: &Report, manifest: &Rim, findings: &mut Findings) {
     let found = if same { String::from("they are") } else { format!("others at {differ}") };
     let code = Code::ManifestMeasurementMismatch;
     findings.check(Subject::ManifestMeasurements, code, same, expected, found);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_vendor_judges_simulated_devices_alone() {
+        let simulated = Root::Simulated { name: "local".into(), spki_sha256: [0; 32] };
+        assert!(may_judge(&Root::NvidiaManifests, Some(&Root::Nvidia)));
+        assert!(may_judge(&simulated, Some(&simulated)));
+        assert!(may_judge(&Root::NvidiaManifests, Some(&simulated)));
+        assert!(!may_judge(&simulated, Some(&Root::Nvidia)));
+    }
 }

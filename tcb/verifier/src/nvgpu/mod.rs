@@ -62,7 +62,8 @@ pub(crate) fn examine(
     let product = device::product(&leaf, findings)?;
     let (driver_version, vbios_version) = (device::driver_version(&report), device::vbios_version(&report));
     let versions = [driver_version.as_deref(), vbios_version.as_deref()];
-    let manifests = manifest::verify(&report, versions, &endorsements, verification, crypto, findings);
+    let manifests =
+        manifest::verify(&report, versions, root.as_ref(), &endorsements, verification, crypto, findings);
     let claims = NvGpuClaims {
         product,
         measurement: measurement(&report),
