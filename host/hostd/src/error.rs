@@ -115,6 +115,10 @@ impl HostError {
             Self::Simulator { .. } => {
                 Some("the directory must be writable and belong to you; remove it to make new keys")
             }
+            Self::EndedEarly { .. } | Self::StartTimeout { .. } | Self::Protocol { .. } => Some(
+                "is the Keep program of the host the `enarx-keep` of this version? \
+                 `--keep-program` or `ENARX_KEEP` names another",
+            ),
             Self::SandboxIncomplete { .. } => Some(
                 "allow unprivileged user namespaces and Landlock on this system, \
                  or start the host without requiring all layers",

@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::api::{KeepExit, KeepId, KeepInfo, KeepState, PlatformInfo};
+use crate::api::{KeepExit, KeepId, KeepInfo, KeepState, PlatformInfo, SandboxLayer};
 use crate::config::HostConfig;
 use crate::error::HostError;
 use crate::keep::{Keep, Launch};
@@ -81,6 +81,15 @@ impl Host {
         let attester = Arc::clone(&self.inner.attester);
         tokio::spawn(watch(keep, attester, self.inner.config.limits.clone(), place));
         Ok(info)
+    }
+
+    /// Creates a Keep that nobody gets and ends it again: what is wrong with the program or the sandbox is better
+    /// known before tenants ask. Returns the layers of the sandbox.
+    pub async fn rehearse(&self) -> Result<Vec<SandboxLayer>, HostError> {
+        let keep = self.start().await?;
+        keep.kill();
+        keep.reaped().await;
+        Ok(keep.info.sandbox.clone())
     }
 
     async fn start(&self) -> Result<Keep, HostError> {

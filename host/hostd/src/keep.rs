@@ -157,6 +157,11 @@ impl Keep {
         self.announce(self.process.end());
     }
 
+    /// Waits for the end of a Keep that nobody watches.
+    pub(crate) async fn reaped(&self) -> KeepExit {
+        self.process.exited().await
+    }
+
     /// Tells everybody who waits that the Keep has been reaped.
     pub(crate) fn announce(&self, exit: KeepExit) {
         self.ended.send_replace(Some(exit));

@@ -132,7 +132,7 @@ async fn a_body_that_is_too_long_or_no_request_is_refused() {
     let daemon = daemon().await;
     let reply = daemon.ask("POST", "/v1/keeps", &" ".repeat(5000)).await;
     assert_eq!((status(&reply), code(&reply).as_str()), (413, "body-unreadable"));
-    for wrong in ["nonsense", "7", "{\"memory\": 1}"] {
+    for wrong in ["nonsense", "7", "[]", " [ ]", "null", "{\"memory\": 1}"] {
         let reply = daemon.ask("POST", "/v1/keeps", wrong).await;
         assert_eq!((status(&reply), code(&reply).as_str()), (400, "body-invalid"), "{wrong}");
     }

@@ -34,7 +34,12 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     let mut progress = Progress::new(output);
     let (_, mut config) = open(&args.platform, &state, &mut progress)?;
     config.limits.max_keeps = args.max_keeps;
+    let program = config.keep_program.clone();
     let host = Host::new(config).map_err(|error| failed(&error))?;
+    host.rehearse().await.map_err(|error| {
+        let cause = chain(&error);
+        failed(&error).saying(format!("no Keep can be made with {}: {cause}", program.display()))
+    })?;
     let platform = host.platform().await.map_err(|error| failed(&error))?;
     let (bound, listening) = oneshot::channel();
     let mut serving = ServeConfig::new(args.listen);

@@ -80,9 +80,14 @@ async fn read_body(shared: &Shared, body: Body) -> Result<CreateKeep, Failure> {
     if bytes.is_empty() {
         return Ok(CreateKeep {});
     }
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Failure::new(StatusCode::BAD_REQUEST, "body-invalid", &format!("the body is wrong: {error}"))
-    })
+    let wrong = |why: &str| {
+        Failure::new(StatusCode::BAD_REQUEST, "body-invalid", &format!("the body is wrong: {why}"))
+    };
+    // An array could stand for a structure, field by field; this API has objects only.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(wrong("a JSON object was expected"));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| wrong(&error.to_string()))
 }
 
 async fn info(State(shared): Daemon, Path(id): Path<String>) -> Result<Json<KeepInfo>, Failure> {
