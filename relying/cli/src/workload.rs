@@ -138,6 +138,7 @@ fn read_program(path: &Path, built: bool) -> Outcome<Vec<u8>> {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             },
+            ReadError::NotAFile { .. } => failure.hint("write the program into a file and name that"),
             _ if built => failure.hint("build it first; `program` in Enarx.toml says where it is expected"),
             _ => failure,
         }

@@ -3,9 +3,12 @@
 //! From a file to the bytes of a program, refusing early what cannot be one.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::CompileError;
 
@@ -33,6 +36,12 @@ pub enum ReadError {
         #[source]
         source: io::Error,
     },
+    /// A pipe, a device or a socket.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
     /// The file is not a program.
     #[error("`{}` is no program", path.display())]
     Program {
@@ -48,13 +57,18 @@ pub enum ReadError {
 pub fn read_program(path: &Path) -> Result<Vec<u8>, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     let refused = |source| ReadError::Program { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
+    // Opening a pipe waits for its writer, unless it is told not to; it changes nothing for a file.
+    let without_waiting = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile { path: path.to_owned() });
+    }
     let mut bytes = Vec::new();
-    // The size that the system tells is a hint only: a pipe has none and a file can grow.
+    // The size that the system tells is a hint only: a file can grow.
     let mut file = file.take(MAX_PROGRAM_BYTES + 1);
     file.by_ref().take(START_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     check_start(&bytes, metadata.len()).map_err(refused)?;
