@@ -110,6 +110,36 @@ fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request() {
 }
 
 #[test]
+fn files_that_find_no_room_are_named_and_the_others_kept() {
+    let tenant = Tenant::new();
+    tenant.file("data/input.txt", "provisioned\n");
+    let out = tenant.path("out");
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(out.join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let mut command = tenant.run(example("files"));
+    command.arg("--dir").arg(format!("{}::/data", tenant.path("data").display())).arg("--out").arg(&out);
+    assert_eq!(code(&finish(&mut command, b"")), 0);
+    let written = names();
+    let file = written.iter().find(|name| out.join("data").join(name).is_file()).expect("a changed file");
+    // Where a folder has the name of a file, it stays.
+    let blocked = out.join("data").join(file);
+    fs::remove_dir_all(&out).unwrap();
+    fs::create_dir_all(&blocked).unwrap();
+
+    let output = finish(&mut command, b"");
+    assert_eq!(code(&output), 5, "{}", stderr(&output));
+    let told = stderr(&output);
+    let name = file.to_str().unwrap();
+    assert!(told.contains("error: the workload exited with 0, but 1 of the "), "{told}");
+    assert!(told.contains(&format!("{name}`: Is a directory")), "{told}");
+    assert_eq!(names(), written, "the others are there, and nothing half written");
+}
+
+#[test]
 fn the_exit_code_is_the_workloads_own() {
     let tenant = Tenant::new();
     for expected in [0, 1, 42, 255] {

@@ -59,6 +59,72 @@ fn a_file_that_is_not_webassembly() {
 }
 
 #[test]
+fn a_program_that_is_no_file_is_not_waited_for() {
+    let tenant = Tenant::new();
+    let pipe = tenant.path("pipe.wasm");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe, "/dev/zero".into(), "/dev/null".into()] {
+        unusable(&mut tenant.run(path), &["is not a regular file", "hint: "]);
+    }
+}
+
+#[test]
+fn a_place_for_changed_files_is_tried_before_anything_runs() {
+    let tenant = Tenant::new();
+    let file = tenant.file("taken", "mine");
+    for (out, why) in [
+        (file.clone(), "it is not a folder"),
+        (file.join("below"), "it is not a folder"),
+        ("/proc/out".into(), "/proc/out"),
+        ("/proc".into(), "cannot be written into /proc"),
+    ] {
+        let mut command = tenant.run(example("spin"));
+        unusable(command.arg("--out").arg(out), &["changed files cannot be written into ", why, "hint: "]);
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
+}
+
+#[test]
+fn an_owner_key_that_others_may_read_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let tenant = Tenant::new();
+    let key = tenant.file("state/owner.key", "00".repeat(32));
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let hint = format!("hint: `chmod 600 {}`", key.display());
+    unusable(&mut tenant.run("examples/hello"), &["owner.key", "its mode is 0777", &hint]);
+    unusable(tenant.enarx().args(["keep", "ls"]), &["owner.key", &hint]);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(code(&finish(tenant.enarx().args(["keep", "ls"]), b"")), 0);
+}
+
+#[test]
+fn a_standard_input_that_breaks_is_not_one_that_ends() {
+    let tenant = Tenant::new();
+    let mut command = tenant.run(example("cat"));
+    // A directory can be opened and not be read.
+    let output = command.arg("-q").stdin(File::open("/").unwrap()).output().unwrap();
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("could not read standard input: Is a directory"), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn a_keep_program_that_is_none_is_found_before_a_tenant_asks() {
+    let tenant = Tenant::new();
+    let mut command = tenant.enarx();
+    command.args(["host", "serve", "--listen", "127.0.0.1:0", "--keep-program", "/bin/true"]);
+    let output = finish(&mut command, b"");
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("error: no Keep can be made with /bin/true: "), "{told}");
+    assert!(told.contains("hint: is the Keep program of the host the `enarx-keep`"), "{told}");
+    let output = finish(tenant.run("examples/hello").args(["--keep-program", "/bin/true"]), b"");
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: is the Keep program"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_truncated_program() {
     let tenant = Tenant::new();
     let bytes = std::fs::read(example("cat")).unwrap();

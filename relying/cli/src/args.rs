@@ -35,6 +35,7 @@ Exit codes:
   2    wrong usage, or an input that cannot be read
   3    refused: not genuine, or not by the trust policy
   4    the host or the Keep could not be reached or started, or was lost
+  5    the workload ran, but its output or its changed files could not all be written
   130  interrupted by Ctrl-C
   134  the workload trapped
   137  the workload was stopped: a limit, or its owner

@@ -15,6 +15,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const REFUSED: u8 = 3;
 /// The host or the Keep could not be reached or started, or was lost.
 pub(crate) const UNREACHABLE: u8 = 4;
+/// The workload ran, and not all that it wrote could be saved on this machine.
+pub(crate) const UNSAVED: u8 = 5;
 /// Interrupted by Ctrl-C: 128 + SIGINT, as shells count.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// The workload trapped: 128 + SIGABRT, as `wasmtime run` counts.
@@ -46,6 +48,10 @@ impl Failure {
 
     pub(crate) fn unreachable(message: impl Display) -> Self {
         Self::with_code(UNREACHABLE, message)
+    }
+
+    pub(crate) fn unsaved(message: impl Display) -> Self {
+        Self::with_code(UNSAVED, message)
     }
 
     pub(crate) fn interrupted() -> Self {

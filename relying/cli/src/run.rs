@@ -2,31 +2,32 @@
 
 //! `enarx run` and `enarx deploy`: the main job on a Keep of this machine or of another.
 
-use std::path::Path;
-
 use enarx_hostd::api::{KeepInfo, SandboxLayer};
 use enarx_session::wire::Exit;
 use serde_json::{Value, json};
 use tokio::signal::ctrl_c;
 
-use crate::args::{DeployArgs, OutputOptions, RunArgs, WorkloadArgs};
+use crate::args::{DeployArgs, OutputOptions, RunArgs};
 use crate::connect::{self, HostAddress, Stream, printable};
 use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
 use crate::host;
-use crate::outputs;
+use crate::outputs::Destination;
 use crate::progress::Progress;
 use crate::provision::{Job, Running};
 use crate::state::{KeepRecord, State};
 use crate::stdio;
 use crate::trust::{self, PolicyFile, Release, Trust};
+use crate::wire::Link;
 use crate::workload::Workload;
 
 /// `enarx run`
 pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
     let mut progress = Progress::new(output);
     let state = State::open()?;
+    let (owner, cache) = (state.owner_key()?, !args.workload.no_cache);
     let workload = Workload::read(&args.workload)?;
     let policy = PolicyFile::read(args.workload.policy.as_deref())?;
+    let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
     let (host, config) = host::open(&args.platform, &state, &mut progress)?;
     let release = Release::measure(Some(&config.keep_program));
     let work = async {
@@ -37,7 +38,8 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
         let trust = Trust::new(policy, &state, release)?;
         created(&keep, "this machine", &mut progress);
         let stream = host.control(keep.id).await.map_err(|error| host::failed(&error))?;
-        attached(Box::new(stream), workload, &args.workload, &trust, &state, &mut progress).await
+        let job = Job { owner: &owner, trust: &trust, state: &state, attach: true, cache };
+        attached(Box::new(stream), workload, out.as_ref(), &job, &mut progress).await
     };
     let outcome = interruptible(work).await;
     // Whatever happened, no Keep outlives the command.
@@ -49,18 +51,21 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
 pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<u8> {
     let mut progress = Progress::new(output);
     let state = State::open()?;
+    let (owner, cache) = (state.owner_key()?, !args.workload.no_cache);
     let address = HostAddress::parse(&args.to)?;
     let workload = Workload::read(&args.workload)?;
     let policy = PolicyFile::read(args.workload.policy.as_deref())?;
     let trust = Trust::new(policy, &state, Release::measure(None))?;
+    let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
     interruptible(async {
         let keep = connect::create(&address).await?;
         created(&keep, address.as_str(), &mut progress);
         let stream = connect::control(&address, keep.id).await?;
+        let job = Job { owner: &owner, trust: &trust, state: &state, attach: !args.detach, cache };
         if args.detach {
-            detached(stream, workload, &args.workload, &trust, &state, &address, &keep, &mut progress).await
+            detached(stream, workload, &job, &address, &keep, &mut progress).await
         } else {
-            attached(stream, workload, &args.workload, &trust, &state, &mut progress).await
+            attached(stream, workload, out.as_ref(), &job, &mut progress).await
         }
     })
     .await
@@ -81,63 +86,58 @@ pub(crate) async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> 
 async fn attached(
     stream: Box<dyn Stream>,
     workload: Workload,
-    args: &WorkloadArgs,
-    trust: &Trust,
-    state: &State,
+    out: Option<&Destination>,
+    job: &Job<'_>,
     progress: &mut Progress,
 ) -> Outcome<u8> {
-    let owner = state.owner_key()?;
-    let job = Job { owner: &owner, trust, state, attach: true, cache: !args.no_cache };
     let Running { mut link, .. } = job.perform(stream, workload, progress).await?;
     progress.step("running", "the workload has started; its output follows", json!({}));
     let exit = stdio::stream(&mut link).await?;
-    let mut fields = describe(&exit);
-    if let Some(folder) = &args.out {
-        fetch(&mut link, folder, progress).await?;
-    }
-    link.close().await;
     let (code, text) = ended(&exit);
-    if let Value::Object(fields) = &mut fields {
-        fields.insert("exit_code".to_owned(), json!(code));
-    }
+    let first_line = text.lines().next().unwrap_or_default();
     if !matches!(exit, Exit::Exited(_)) && progress.format() == crate::args::Format::Text {
         tell!("error: {text}");
     }
-    progress.finish(text.lines().next().unwrap_or_default(), &fields);
+    if let Some(out) = out {
+        fetch(&mut link, out, first_line, progress).await?;
+    }
+    link.close().await;
+    let mut fields = describe(&exit);
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("exit_code".to_owned(), json!(code));
+    }
+    progress.finish(first_line, &fields);
     Ok(code)
 }
 
-async fn fetch(link: &mut crate::wire::Link, folder: &Path, progress: &mut Progress) -> Outcome<()> {
-    let fetched = outputs::fetch(link, folder, progress).await?;
+async fn fetch(link: &mut Link, out: &Destination, ended: &str, progress: &mut Progress) -> Outcome<()> {
+    let fetched = out.fetch(link, progress).await?;
     progress.step(
         "fetched",
         &format!(
             "{} changed files, {} bytes, into {}; {} were removed by the workload",
             fetched.files,
             fetched.bytes,
-            folder.display(),
+            out.path().display(),
             fetched.removed
         ),
-        json!({ "files": fetched.files, "bytes": fetched.bytes, "removed": fetched.removed }),
+        json!({
+            "files": fetched.files, "bytes": fetched.bytes, "removed": fetched.removed, "not_written": fetched.lost,
+        }),
     );
-    Ok(())
+    fetched.failure(ended, out.path()).map_or(Ok(()), Err)
 }
 
 /// Leaves the workload running and remembers it.
-#[allow(clippy::too_many_arguments, reason = "each is a different thing that a record is made of")]
 async fn detached(
     stream: Box<dyn Stream>,
     workload: Workload,
-    args: &WorkloadArgs,
-    trust: &Trust,
-    state: &State,
+    job: &Job<'_>,
     address: &HostAddress,
     keep: &KeepInfo,
     progress: &mut Progress,
 ) -> Outcome<u8> {
-    let owner = state.owner_key()?;
     let (name, digest) = (workload.name.clone(), workload.digest);
-    let job = Job { owner: &owner, trust, state, attach: false, cache: !args.no_cache };
     let running = job.perform(stream, workload, progress).await?;
     let record = KeepRecord {
         keep: hex::encode(running.keep.0),
@@ -145,11 +145,11 @@ async fn detached(
         host_id: keep.id.to_string(),
         workload: name,
         workload_digest: hex::encode(digest.as_bytes()),
-        policy: trust.text().to_owned(),
+        policy: job.trust.text().to_owned(),
         simulated: running.simulated,
         deployed_at: trust::now(),
     };
-    state.remember(&record)?;
+    job.state.remember(&record)?;
     running.link.close().await;
     progress.step(
         "detached",

@@ -6,7 +6,7 @@
 use std::env;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use enarx_session::OwnerKey;
@@ -169,13 +169,26 @@ fn private_folder(path: &Path) -> Outcome<()> {
 }
 
 fn read_seed(path: &Path) -> Outcome<Option<Zeroizing<[u8; 32]>>> {
-    let mut text = Zeroizing::new(String::new());
-    match OpenOptions::new().read(true).open(path) {
-        Ok(file) => file.take(MAX_RECORD).read_to_string(&mut text),
+    let unreadable =
+        |error: io::Error| Failure::usage(format!("could not read the key {}: {error}", path.display()));
+    let file = match OpenOptions::new().read(true).open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => Err(error),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(Failure::usage(format!(
+            "the key {} is open to other users of this machine: its mode is {mode:04o}",
+            path.display()
+        ))
+        .hint(format!(
+            "`chmod 600 {0}` closes it; if others may have read it, move it away for a new key",
+            path.display()
+        )));
     }
-    .map_err(|error| Failure::usage(format!("could not read the key {}: {error}", path.display())))?;
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_RECORD).read_to_string(&mut text).map_err(unreadable)?;
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), seed.as_mut_slice()).map_err(|_| {
         Failure::usage(format!("{} is not a key: 64 hexadecimal digits were expected", path.display())).hint(

@@ -17,7 +17,7 @@ const PIECE: usize = 32 * 1024;
 
 /// The tenant's standard input, read by a thread: reading from a terminal can be neither awaited nor cancelled.
 pub(crate) struct Input {
-    pieces: mpsc::Receiver<Vec<u8>>,
+    pieces: mpsc::Receiver<std::io::Result<Vec<u8>>>,
     /// What was read and did not fit yet
     held: Vec<u8>,
     ended: bool,
@@ -30,14 +30,17 @@ impl Input {
             let mut stdin = std::io::stdin().lock();
             loop {
                 let mut piece = vec![0; PIECE];
-                match stdin.read(&mut piece) {
+                let read = match stdin.read(&mut piece) {
                     Ok(0) => break,
-                    Ok(count) => piece.truncate(count),
+                    Ok(count) => {
+                        piece.truncate(count);
+                        Ok(piece)
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                    // A standard input that cannot be read has no more bytes.
-                    Err(_) => break,
-                }
-                if sender.blocking_send(piece).is_err() {
+                    Err(error) => Err(error),
+                };
+                let failed = read.is_err();
+                if sender.blocking_send(read).is_err() || failed {
                     break;
                 }
             }
@@ -46,8 +49,13 @@ impl Input {
     }
 
     /// Waits for more, when everything before is on its way.
-    async fn more(&mut self) -> Option<Vec<u8>> {
-        self.pieces.recv().await
+    ///
+    /// An input that breaks is not one that ends: a workload must not take its first half for the whole.
+    async fn more(&mut self) -> Outcome<Option<Vec<u8>>> {
+        self.pieces.recv().await.transpose().map_err(|error| {
+            Failure::usage(format!("could not read standard input: {error}; the Keep was ended"))
+                .hint("give the workload another standard input, or `</dev/null` for an empty one")
+        })
     }
 }
 
@@ -78,7 +86,7 @@ async fn put(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Outcome<()
     };
     written.await.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Failure::unread(),
-        _ => Failure::unreachable(format!("could not write the workload's output: {error}")),
+        _ => Failure::unsaved(format!("could not write the workload's output: {error}; the Keep was ended")),
     })
 }
 
@@ -99,7 +107,7 @@ pub(crate) async fn stream(link: &mut Link) -> Outcome<Exit> {
                 Event::Closed => return Err(Failure::unreachable("the Keep ended before the workload did")),
                 _ => return Err(out_of_turn()),
             },
-            piece = input.more(), if wants_more => if let Some(piece) = piece {
+            piece = input.more(), if wants_more => if let Some(piece) = piece? {
                 input.held = piece;
             } else {
                 input.ended = true;
