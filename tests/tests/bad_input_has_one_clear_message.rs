@@ -154,6 +154,18 @@ fn a_component_with_imports_that_no_keep_has_names_them_all() {
 }
 
 #[test]
+fn a_program_of_other_types_than_a_command_is_not_sent() {
+    let tenant = Tenant::new();
+    let import = tenant.file(
+        "import.wat",
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32))) (func (export "_start")))"#,
+    );
+    unusable(&mut tenant.run(import), &["import.wat: ", "in another form", "fd_write", "hint: "]);
+    let start = tenant.file("start.wat", r#"(module (func (export "_start") (param i32)))"#);
+    unusable(&mut tenant.run(start), &["start.wat: the program cannot be started", "hint: "]);
+}
+
+#[test]
 fn a_manifest_with_a_wrong_type_says_line_and_column() {
     let tenant = Tenant::new();
     tenant.file("app/Enarx.toml", "program = \"app.wasm\"\nargs = \"one\"\n");

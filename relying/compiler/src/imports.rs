@@ -84,6 +84,8 @@ const INTERFACES: &[&str] = &[
 
 /// Longest name that is repeated in a message.
 const MAX_SHOWN_BYTES: usize = 200;
+/// Most names in a message.
+const MAX_LISTED: usize = 20;
 
 /// Something that a program imports and a Keep does not provide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,12 +121,25 @@ impl fmt::Display for MissingImport {
             Some(item) => format!("{}.{item}", self.module),
             None => self.module.clone(),
         };
-        // A program is free to choose its names; a terminal is not the place to show all that they may hold.
-        let shown: String = full.escape_debug().collect();
-        let end = shown.floor_char_boundary(MAX_SHOWN_BYTES);
-        let (start, rest) = shown.split_at(end);
-        write!(f, "`{start}{}`", if rest.is_empty() { "" } else { "…" })
+        write!(f, "`{}`", shown(&full))
     }
+}
+
+/// What a program is free to choose, fit for a terminal: without control characters and not longer than a few lines.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        if shown.len() >= MAX_SHOWN_BYTES {
+            shown.push('…');
+            break;
+        }
+        if character == '\'' || character == '"' {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_debug());
+        }
+    }
+    shown
 }
 
 /// In the order of their names, each once.
@@ -135,7 +150,11 @@ pub(crate) fn sorted(mut missing: Vec<MissingImport>) -> Vec<MissingImport> {
 }
 
 pub(crate) fn list(missing: &[MissingImport]) -> String {
-    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut names: Vec<String> = missing.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = missing.len().checked_sub(MAX_LISTED) {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
 }
 
 /// What the missing imports have in common with those of others who were surprised.
@@ -147,6 +166,12 @@ pub(crate) fn hint(missing: &[MissingImport]) -> Option<&'static str> {
         Some("networked workloads are not supported yet by this version")
     } else if any(&["__wbindgen", "wbg", "./"]) {
         Some("the program was built for a browser (wasm-bindgen): build it for the target `wasm32-wasip1`")
+    } else if missing.iter().any(|import| import.module == "wasi" || import.item.as_deref() == Some("memory"))
+    {
+        Some(
+            "the program was built for threads (wasi-threads), and a Keep has one thread: \
+             build it for the target `wasm32-wasip1`",
+        )
     } else if any(&["env"]) {
         Some(
             "imports of `env` come from code that was declared and not linked, or from Emscripten: build for WASI",

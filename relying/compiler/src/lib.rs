@@ -14,6 +14,7 @@ mod cache;
 mod imports;
 mod program;
 mod source;
+mod types;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -109,6 +110,20 @@ pub enum CompileError {
         /// The imports.
         missing: Vec<MissingImport>,
     },
+    /// An import that a Keep provides with another type.
+    #[error("a Keep provides something that the program imports, and in another form: {message}")]
+    WrongImport {
+        /// The linker's words.
+        message: String,
+    },
+    /// An entry of another type than a command's.
+    #[error("the program cannot be started: {entry} of a command {expected}, its own is different")]
+    WrongEntry {
+        /// What is called to start it.
+        entry: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// An engine that this compiler makes no code for.
     #[error("this version does not compile for `{target}`")]
     UnsupportedTarget {
@@ -147,6 +162,10 @@ impl CompileError {
                 "build it as a program with a `main` function; in Rust, not with `crate-type = [\"cdylib\"]`",
             ),
             Self::MissingImports { missing } => imports::hint(missing),
+            Self::WrongImport { .. } => Some(
+                "build the program again with a toolchain of today: it has another idea of WASI than the standard",
+            ),
+            Self::WrongEntry { .. } => Some("build it as a program with a `main` function"),
             _ => None,
         }
     }
@@ -200,6 +219,7 @@ impl Compiler {
         let kind = program::check(&binary)?;
         progress(Step::Compiling { bytes: binary.len() });
         let code = precompile(&binary, kind, *spec)?;
+        types::check(&binary, kind)?;
         if let Some(cache) = &cache {
             warning = cache.store(&name, kind, &code).err();
         }

@@ -12,9 +12,9 @@ use crate::CompileError;
 use crate::imports::{self, MissingImport};
 
 /// What the linker of a core module's language exports for a program.
-const START: &str = "_start";
+pub(crate) const START: &str = "_start";
 /// What a component exports for a program, without its version.
-const RUN: &str = "wasi:cli/run@0.2.";
+pub(crate) const RUN: &str = "wasi:cli/run@0.2.";
 
 /// Checks that a program is a command and that a Keep provides what it imports.
 pub(crate) fn check(binary: &[u8]) -> Result<ProgramKind, CompileError> {

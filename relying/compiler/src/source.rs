@@ -10,13 +10,18 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::CompileError;
+use crate::{CompileError, imports};
 
 /// Longest program.
 pub const MAX_PROGRAM_BYTES: u64 = 512 << 20;
 
 /// How much is looked at before the rest is read.
 const START_BYTES: u64 = 4096;
+
+/// Longest line of a program's text that is quoted, in characters.
+const MAX_LINE: usize = 160;
+/// Lines of the parser's words before the one that is quoted: what is wrong, and where.
+const LINES_BEFORE_QUOTE: usize = 2;
 
 const MAGIC: &[u8] = b"\0asm";
 const HEADER_BYTES: usize = 8;
@@ -98,8 +103,14 @@ pub(crate) fn to_binary(wasm: &[u8]) -> Result<Cow<'_, [u8]>, CompileError> {
     if wasm.starts_with(MAGIC) {
         return Ok(Cow::Borrowed(wasm));
     }
-    wat::parse_bytes(wasm)
-        .map_err(|error| CompileError::Text { message: error.to_string().trim_end().to_owned() })
+    wat::parse_bytes(wasm).map_err(|error| CompileError::Text { message: text_error(&error.to_string()) })
+}
+
+/// The parser's words, which quote the line that is wrong: escaped, and without the line where it is longer than one.
+fn text_error(words: &str) -> String {
+    let fits = words.lines().all(|line| line.chars().count() <= MAX_LINE);
+    let lines = words.trim_end().lines().take(if fits { usize::MAX } else { LINES_BEFORE_QUOTE });
+    lines.map(|line| imports::shown(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// WebAssembly text begins with a parenthesis or a comment, after any white space.

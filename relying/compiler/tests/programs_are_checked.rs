@@ -184,6 +184,77 @@ fn all_missing_imports_of_a_component_are_named() {
 }
 
 #[test]
+fn an_endless_list_of_missing_imports_is_cut() {
+    let imports: String = (100..200).map(|n| format!("(import \"env\" \"f{n}\" (func))")).collect();
+    let error = refusal(format!("(module {imports})").as_bytes());
+    assert!(error.ends_with("`env.f118`, `env.f119`, and 80 more"), "{error}");
+}
+
+#[test]
+fn a_program_for_threads_is_told_so() {
+    for text in [
+        r#"(module (import "wasi" "thread-spawn" (func (param i32) (result i32))))"#,
+        r#"(module (import "env" "memory" (memory 1 1 shared)))"#,
+    ] {
+        assert!(compile(text.as_bytes()).unwrap_err().hint().unwrap().contains("wasi-threads"));
+    }
+}
+
+#[test]
+fn an_import_of_another_type_is_found_and_named() {
+    let error = compile(
+        br#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32)))
+            (func (export "_start")))"#,
+    )
+    .unwrap_err();
+    assert!(matches!(error, CompileError::WrongImport { .. }), "{error}");
+    assert!(error.to_string().contains("`wasi_snapshot_preview1::fd_write`"), "{error}");
+    assert!(error.hint().is_some());
+    let global =
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (global i32)) (func (export "_start")))"#;
+    assert!(refusal(global.as_bytes()).contains("`wasi_snapshot_preview1::proc_exit`"));
+
+    let imported =
+        r#"(import "wasi:cli/exit@0.2.3" (instance (export "exit" (func (param "code" string)))))"#;
+    let component = COMPONENT.replace(r#"(import "wasi:cli/exit@0.2.3" (instance))"#, imported);
+    assert_ne!(component, COMPONENT);
+    let error = compile(component.as_bytes()).unwrap_err();
+    assert!(matches!(error, CompileError::WrongImport { .. }), "{error}");
+    assert!(error.to_string().contains("wasi:cli/exit@0.2.3"), "{error}");
+}
+
+#[test]
+fn an_entry_of_another_type_is_found() {
+    for signature in ["(param i32)", "(result i32) i32.const 0"] {
+        let error = refusal(format!(r#"(module (func (export "_start") {signature}))"#).as_bytes());
+        assert_eq!(
+            error,
+            "the program cannot be started: the function `_start` of a command takes nothing and returns nothing, \
+             its own is different"
+        );
+    }
+    let component = COMPONENT.replace("(func (result (result))", "(func (result bool)");
+    assert_ne!(component, COMPONENT);
+    assert_eq!(
+        refusal(component.as_bytes()),
+        "the program cannot be started: the interface `wasi:cli/run@0.2` of a command has the function \
+         `run: func() -> result`, its own is different"
+    );
+}
+
+#[test]
+fn quoted_text_cannot_control_a_terminal_or_fill_it() {
+    let error = refusal(b"(module \"\x1b[2J)");
+    assert!(!error.contains('\x1b'), "{error:?}");
+    let long = format!("(module (func $f {}i32.cnst))", "nop ".repeat(10_000));
+    let error = refusal(long.as_bytes());
+    assert!(error.contains("unknown operator") && error.contains(":1:"), "{error}");
+    assert!(error.len() < 500, "{} bytes", error.len());
+    let bidi = refusal(br#"(module (import "a\u{202e}b" "c" (func)))"#);
+    assert!(bidi.contains("`a\\u{202e}b.c`"), "{bidi:?}");
+}
+
+#[test]
 fn a_gibibyte_of_zeros_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zeros.wasm");

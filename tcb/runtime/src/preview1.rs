@@ -62,6 +62,13 @@ pub(crate) async fn run(store: &mut Store<State>, module: &Module) -> wasmtime::
     start.call_async(&mut *store, ()).await
 }
 
+/// Whether everything that a module imports is there and of the type that it expects.
+pub(crate) fn check_imports(module: &Module) -> wasmtime::Result<()> {
+    let mut linker = Linker::new(module.engine());
+    add_to_linker(&mut linker)?;
+    linker.instantiate_pre(module).map(drop)
+}
+
 /// Defines functions that never wait.
 macro_rules! define {
     ($linker:ident: $($in:ident::$name:ident($($arg:ident: $type:ty),*);)*) => {$(

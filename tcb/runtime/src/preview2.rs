@@ -75,6 +75,11 @@ pub(crate) async fn run(store: &mut Store<State>, component: &Component) -> wasm
     }
 }
 
+/// Whether everything that a component imports is there and of the type that it expects.
+pub(crate) fn check_imports(component: &Component) -> wasmtime::Result<()> {
+    linker(component.engine())?.instantiate_pre(component).map(drop)
+}
+
 /// Defines interfaces that work on the whole state.
 macro_rules! add_to_linker {
     ($linker:ident: $($package:ident::$interface:ident,)*) => {$(

@@ -112,6 +112,15 @@ pub enum RunError {
 }
 
 impl Program {
+    /// Whether everything that it imports is there and of the type that it expects, without running any of it: for
+    /// a tenant, who learns it before the program is sent. The error is the engine's and names the first that is not.
+    pub fn check_imports(&self) -> wasmtime::Result<()> {
+        match self {
+            Self::Module(module) => preview1::check_imports(module),
+            Self::Component(component) => preview2::check_imports(component),
+        }
+    }
+
     /// The engine that it was loaded into.
     pub fn engine(&self) -> &Engine {
         match self {
