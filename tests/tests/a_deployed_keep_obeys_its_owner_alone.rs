@@ -71,6 +71,31 @@ fn a_detached_keep_can_be_listed_read_attested_and_stopped() {
 }
 
 #[test]
+fn a_detached_keep_prints_its_name_and_takes_no_input() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let output = finish(tenant.deploy(example("spin"), &host).args(["-q", "--detach"]), b"");
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+    let full = name(&keeps(&tenant)[0]);
+    assert_eq!(stdout(&output), format!("{}\n", &full[..12]));
+    let output = finish(tenant.deploy(example("spin"), &host).args(["--format", "json", "--detach"]), b"");
+    let printed: Value = serde_json::from_str(&stdout(&output)).expect("one JSON object");
+    assert_eq!(printed["keep"], keeps(&tenant)[1]["keep"]);
+
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"some").unwrap();
+    let input = tenant.file("input", "some");
+    for stdin in [reader.into(), std::process::Stdio::from(std::fs::File::open(input).unwrap())] {
+        let mut command = tenant.deploy(example("cat"), &host);
+        let output = command.arg("--detach").stdin(stdin).output().unwrap();
+        assert_eq!(code(&output), 2, "{}", stderr(&output));
+        assert!(stderr(&output).contains("gets no standard input, and some is given"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+    }
+    assert_eq!(keeps(&tenant).len(), 2);
+}
+
+#[test]
 fn the_logs_of_a_detached_keep_are_kept_for_its_owner() {
     let tenant = Tenant::new();
     let host = tenant.host(&[]);

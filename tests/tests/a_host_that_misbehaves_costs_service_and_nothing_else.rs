@@ -163,14 +163,32 @@ fn a_keep_that_hangs_up_during_the_handshake() {
 fn a_keep_killed_in_the_middle_is_told_at_once() {
     let tenant = Tenant::new();
     let host = tenant.host(&[]);
-    let mut child = tenant.deploy(example("spin"), &host).spawn().unwrap();
+    let child = tenant.deploy(example("spin"), &host).spawn().unwrap();
     until("the Keep runs", || !host.keeps().is_empty());
     thread::sleep(Duration::from_millis(1500));
     for pid in host.keeps() {
         let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
     }
-    assert_eq!(wait(&mut child).code(), Some(4));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("error: the Keep was killed in the middle, its host says: signal 9"), "{told}");
     until("the host has reaped it", || host.keeps().is_empty());
+}
+
+#[test]
+fn a_local_keep_killed_in_the_middle_is_told_apart_from_a_lost_connection() {
+    let tenant = Tenant::new();
+    let child = tenant.run(example("spin")).spawn().unwrap();
+    until("the Keep runs", || !enarx_tests::descendants(child.id()).is_empty());
+    thread::sleep(Duration::from_millis(1500));
+    for pid in enarx_tests::descendants(child.id()) {
+        let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("error: the Keep was killed in the middle, its host says: signal 9"), "{told}");
 }
 
 #[test]

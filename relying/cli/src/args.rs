@@ -166,6 +166,8 @@ pub(crate) struct DeployArgs {
     pub(crate) to: String,
 
     /// Leave the workload running and return; `enarx keep` looks after it
+    ///
+    /// The Keep's name is printed on standard output. The workload's standard input is empty.
     #[arg(long, conflicts_with = "out")]
     pub(crate) detach: bool,
 }

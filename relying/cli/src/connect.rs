@@ -91,6 +91,13 @@ pub(crate) async fn create(host: &HostAddress) -> Outcome<api::KeepInfo> {
     json(host, response, StatusCode::CREATED).await
 }
 
+/// Asks the host about a Keep that runs, or ended lately.
+pub(crate) async fn info(host: &HostAddress, id: api::KeepId) -> Outcome<api::KeepInfo> {
+    let mut sender = open(host).await?;
+    let response = ask(host, &mut sender, request(host, Method::GET, &api::keep_path(id))?).await?;
+    json(host, response, StatusCode::OK).await
+}
+
 /// Opens a byte stream to a Keep's control port.
 pub(crate) async fn control(host: &HostAddress, id: api::KeepId) -> Outcome<Box<dyn Stream>> {
     let mut sender = open(host).await?;

@@ -33,13 +33,15 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     refusals: Option<Refusals>,
+    /// Whether the connection to the Keep ended, for a reason that its host may know
+    lost: bool,
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
-        Self { code, message: message.to_string(), hint: None, refusals: None }
+        Self { code, message: message.to_string(), hint: None, refusals: None, lost: false }
     }
 
     pub(crate) fn usage(message: impl Display) -> Self {
@@ -74,6 +76,16 @@ impl Failure {
             refusals.iter().find_map(|refusal| Some(refusal.hint.to_owned()).filter(|hint| !hint.is_empty()));
         failure.refusals = Some(refusals);
         failure
+    }
+
+    /// Says that the connection to the Keep ended, and that its host may know why.
+    pub(crate) fn lost(mut self) -> Self {
+        self.lost = true;
+        self
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Says it in other words.

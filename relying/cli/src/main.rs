@@ -22,6 +22,7 @@ mod host;
 mod input;
 mod keep;
 mod layout;
+mod lost;
 mod outputs;
 mod progress;
 mod provision;

@@ -7,10 +7,11 @@ use enarx_session::wire::Exit;
 use serde_json::{Value, json};
 use tokio::signal::ctrl_c;
 
-use crate::args::{DeployArgs, OutputOptions, RunArgs};
+use crate::args::{DeployArgs, Format, OutputOptions, RunArgs};
 use crate::connect::{self, HostAddress, Stream, printable};
 use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
 use crate::host;
+use crate::lost::explained;
 use crate::outputs::Destination;
 use crate::progress::Progress;
 use crate::provision::{Job, Running};
@@ -19,6 +20,7 @@ use crate::stdio;
 use crate::trust::{self, PolicyFile, Release, Trust};
 use crate::wire::Link;
 use crate::workload::Workload;
+use crate::write::print;
 
 /// `enarx run`
 pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
@@ -39,7 +41,8 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
         created(&keep, "this machine", &mut progress);
         let stream = host.control(keep.id).await.map_err(|error| host::failed(&error))?;
         let job = Job { owner: &owner, trust: &trust, state: &state, attach: true, cache };
-        attached(Box::new(stream), workload, out.as_ref(), &job, &mut progress).await
+        let outcome = attached(Box::new(stream), workload, out.as_ref(), &job, &mut progress).await;
+        explained(outcome, async || host.info(keep.id).ok()).await
     };
     let outcome = interruptible(work).await;
     // Whatever happened, no Keep outlives the command.
@@ -53,6 +56,9 @@ pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<
     let state = State::open()?;
     let (owner, cache) = (state.owner_key()?, !args.workload.no_cache);
     let address = HostAddress::parse(&args.to)?;
+    if args.detach {
+        stdio::nothing_given()?;
+    }
     let workload = Workload::read(&args.workload)?;
     let policy = PolicyFile::read(args.workload.policy.as_deref())?;
     let trust = Trust::new(policy, &state, Release::measure(None))?;
@@ -63,9 +69,17 @@ pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<
         let stream = connect::control(&address, keep.id).await?;
         let job = Job { owner: &owner, trust: &trust, state: &state, attach: !args.detach, cache };
         if args.detach {
-            detached(stream, workload, &job, &address, &keep, &mut progress).await
+            let record = detached(stream, workload, &job, &address, &keep, &mut progress).await?;
+            match output.format {
+                Format::Json => {
+                    print(format!("{}\n", json!({ "keep": record.keep, "host": record.host })).as_bytes())?;
+                }
+                Format::Text | Format::Ear => print(format!("{}\n", record.name()).as_bytes())?,
+            }
+            Ok(0)
         } else {
-            attached(stream, workload, out.as_ref(), &job, &mut progress).await
+            let outcome = attached(stream, workload, out.as_ref(), &job, &mut progress).await;
+            explained(outcome, async || connect::info(&address, keep.id).await.ok()).await
         }
     })
     .await
@@ -95,7 +109,7 @@ async fn attached(
     let exit = stdio::stream(&mut link).await?;
     let (code, text) = ended(&exit);
     let first_line = text.lines().next().unwrap_or_default();
-    if !matches!(exit, Exit::Exited(_)) && progress.format() == crate::args::Format::Text {
+    if !matches!(exit, Exit::Exited(_)) && progress.format() == Format::Text {
         tell!("error: {text}");
     }
     if let Some(out) = out {
@@ -136,7 +150,7 @@ async fn detached(
     address: &HostAddress,
     keep: &KeepInfo,
     progress: &mut Progress,
-) -> Outcome<u8> {
+) -> Outcome<KeepRecord> {
     let (name, digest) = (workload.name.clone(), workload.digest);
     let running = job.perform(stream, workload, progress).await?;
     let record = KeepRecord {
@@ -153,10 +167,13 @@ async fn detached(
     running.link.close().await;
     progress.step(
         "detached",
-        &format!("`enarx keep ls`, `enarx keep logs {}` and so on look after it", record.name()),
+        &format!(
+            "`enarx keep ls`, `enarx keep logs {}` and so on look after it; its standard input is empty",
+            record.name()
+        ),
         json!({ "keep": record.keep, "host": record.host }),
     );
-    Ok(0)
+    Ok(record)
 }
 
 fn created(keep: &KeepInfo, place: &str, progress: &mut Progress) {

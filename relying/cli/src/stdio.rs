@@ -2,7 +2,7 @@
 
 //! The workload's standard streams: from and to the tenant's, until the workload ends.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, IsTerminal as _, Read};
 use std::thread;
 
 use enarx_session::tenant::Event;
@@ -57,6 +57,17 @@ impl Input {
                 .hint("give the workload another standard input, or `</dev/null` for an empty one")
         })
     }
+}
+
+/// Refuses input that is there and that nobody would deliver: a workload that is left alone gets none.
+pub(crate) fn nothing_given() -> Outcome<()> {
+    let stdin = std::io::stdin();
+    // What cannot be asked, such as `/dev/null`, holds nothing.
+    if stdin.is_terminal() || rustix::io::ioctl_fionread(&stdin).unwrap_or(0) == 0 {
+        return Ok(());
+    }
+    Err(Failure::usage("a workload that is deployed with --detach gets no standard input, and some is given")
+        .hint("give it as a file with --dir, or leave --detach away; `</dev/null` if it is not meant"))
 }
 
 /// The tenant's standard output and error.

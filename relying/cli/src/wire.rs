@@ -44,6 +44,11 @@ impl Link {
 
     /// The next event, however long it takes. Nothing is lost when this is dropped and called again.
     pub(crate) async fn next(&mut self) -> Outcome<Event> {
+        let next = self.take_or_wait().await;
+        next.map_err(|failure| if self.ended { failure.lost() } else { failure })
+    }
+
+    async fn take_or_wait(&mut self) -> Outcome<Event> {
         loop {
             if let Some(event) = self.session.next_event().map_err(|error| broken(&error))? {
                 return Ok(event);
@@ -95,7 +100,7 @@ impl Link {
     async fn exchange(&mut self) -> Outcome<()> {
         self.refill();
         let lost = |error: std::io::Error| {
-            Failure::unreachable(format!("the connection to the Keep was lost: {error}"))
+            Failure::unreachable(format!("the connection to the Keep was lost: {error}")).lost()
         };
         if self.pending.is_empty() {
             let count = self.reader.read(&mut self.buffer).await.map_err(lost)?;
