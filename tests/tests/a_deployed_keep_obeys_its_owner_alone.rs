@@ -109,6 +109,50 @@ fn the_logs_of_a_detached_keep_are_kept_for_its_owner() {
 }
 
 #[test]
+fn every_end_of_a_keep_has_its_own_state() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let detach = |workload: std::path::PathBuf, more: &[&str]| {
+        let output = finish(tenant.deploy(workload, &host).args(["-q", "--detach"]).args(more), b"");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    };
+    let before = host.keeps();
+    let killed = detach(example("spin"), &[]);
+    for pid in host.keeps().into_iter().filter(|pid| !before.contains(pid)) {
+        let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+    }
+    let (trapped, failed) = (detach(example("trap"), &[]), detach(example("exit-code"), &["--", "7"]));
+    let listed = || {
+        let output = finish(tenant.enarx().args(["keep", "ls"]), b"");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output)
+    };
+    until("all have ended", || !listed().contains("running"));
+    let text = listed();
+    let state = |name: &str| {
+        let row = text.lines().find(|row| row.starts_with(name)).expect("a row");
+        (row[14..30].trim().to_owned(), row.to_owned())
+    };
+    assert!(text.starts_with("NAME          STATE             WORKLOAD"), "{text}");
+    assert_eq!((state(&failed).0.as_str(), state(&trapped).0.as_str()), ("exited 7", "trapped"), "{text}");
+    assert!(state(&trapped).1.contains("SIMULATED; the workload trapped: "), "{text}");
+    assert_eq!(state(&killed).0, "gone", "{text}");
+    assert!(state(&killed).1.ends_with("the host says that the Keep ended: signal 9"), "{text}");
+
+    let logs = finish(tenant.enarx().args(["keep", "logs", &trapped]), b"");
+    assert_eq!(code(&logs), 0, "{}", stderr(&logs));
+    assert!(stderr(&logs).contains("the workload trapped: "), "{}", stderr(&logs));
+    assert!(stderr(&logs).contains("turn_the_key"), "{}", stderr(&logs));
+    let logs = finish(tenant.enarx().args(["keep", "logs", &failed, "--format", "json"]), b"");
+    let event: Value = serde_json::from_str(stderr(&logs).lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&event["event"], &event["exit"], &event["status"]),
+        (&"ended".into(), &"exited".into(), &7.into())
+    );
+}
+
+#[test]
 fn another_tenant_who_knows_everything_but_the_owner_key_gets_nothing() {
     let (owner, thief) = (Tenant::new(), Tenant::new());
     let host = owner.host(&[]);
@@ -143,7 +187,7 @@ fn an_interrupted_host_ends_its_keeps_and_leaves_nothing() {
     });
     let listed = finish(tenant.enarx().args(["keep", "ls"]), b"");
     assert_eq!(code(&listed), 0, "{}", stderr(&listed));
-    assert!(stdout(&listed).contains("unreachable"), "{}", stdout(&listed));
+    assert!(stdout(&listed).contains("host unreachable"), "{}", stdout(&listed));
 
     // Nobody is left who could end it: its owner can only forget it.
     let keep = name(&self::keeps(&tenant)[0]);

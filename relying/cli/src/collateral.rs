@@ -19,8 +19,9 @@ use crate::input;
 use crate::layout;
 use crate::progress::Progress;
 use crate::state::cache_folder;
+use crate::terminal::{print_json, print_text};
 use crate::trust;
-use crate::write::{new_file, print};
+use crate::write::new_file;
 
 /// The folder of collateral in the cache of `enarx`.
 const FOLDER: &str = "collateral";
@@ -164,7 +165,7 @@ fn show(bundle: &OfflineBundle, output: &OutputOptions) -> Outcome<()> {
     let now = trust::now();
     if output.format == Format::Json {
         let items: Vec<_> = bundle.items().map(|item| fields(item, now)).collect();
-        return print(format!("{}\n", json!({ "items": items })).as_bytes());
+        return print_json(&json!({ "items": items }));
     }
     let mut text = String::new();
     for item in bundle.items() {
@@ -182,7 +183,7 @@ fn show(bundle: &OfflineBundle, output: &OutputOptions) -> Outcome<()> {
             text.push_str(&layout::entry(2, name, NAME_WIDTH, &value));
         }
     }
-    print(text.as_bytes())
+    print_text(&text)
 }
 
 fn fields(item: &Item, now: u64) -> Value {

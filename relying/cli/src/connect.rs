@@ -24,7 +24,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use enarx_hostd::api;
 
-use crate::failure::{Failure, Outcome, chain};
+use crate::failure::{Cause, Failure, Outcome, chain};
+use crate::terminal::printable;
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Creating a Keep starts a process or a virtual machine, so an answer may take a while.
@@ -129,6 +130,7 @@ async fn open(host: &HostAddress) -> Outcome<SendRequest<Empty<Bytes>>> {
     let unreachable = |why: String| {
         Failure::unreachable(format!("could not reach the host {}: {why}", host.text))
             .hint("is `enarx host serve` running there, and is this its address and port?")
+            .because(Cause::HostUnreachable)
     };
     let name = host.name.trim_start_matches('[').trim_end_matches(']');
     let stream = timeout(CONNECT_TIME, TcpStream::connect((name, host.port)))
@@ -213,28 +215,27 @@ async fn unexpected(host: &HostAddress, response: Response<Incoming>) -> Failure
     };
     let Some(api::ErrorReply { error }) = said else {
         return Failure::unreachable(format!("the host {} answered {status}", host.text))
-            .hint("is it an Enarx host?");
+            .hint("is it an Enarx host?")
+            .because(Cause::HostUnreachable);
     };
     let failure =
         Failure::unreachable(format!("the host {} said no: {}", host.text, printable(&error.message)));
+    let gone = matches!(error.code.as_str(), "keep-ended" | "unknown-keep");
+    let failure = if gone { failure.because(Cause::KeepGone) } else { failure };
     match error.hint {
         Some(hint) => failure.hint(printable(&hint)),
         None => failure,
     }
 }
 
-/// Text from the host, fit for a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    const MAX_SHOWN: usize = 300;
-    text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 fn silent(host: &HostAddress) -> Failure {
     Failure::unreachable(format!("the host {} did not answer in time", host.text))
+        .because(Cause::HostUnreachable)
 }
 
 fn broken(host: &HostAddress, error: &hyper::Error) -> Failure {
     Failure::unreachable(format!("the host {} does not speak as an Enarx host: {}", host.text, chain(error)))
+        .because(Cause::HostUnreachable)
 }
 
 #[cfg(test)]
@@ -249,10 +250,5 @@ mod tests {
         for wrong in ["host.example:7070", "ftp://host", "http://", "http://host/path", "http://host/?a"] {
             assert_eq!(HostAddress::parse(wrong).unwrap_err().code(), crate::failure::USAGE, "{wrong}");
         }
-    }
-
-    #[test]
-    fn text_of_the_host_cannot_control_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb"), "a\u{fffd}[2Jb");
     }
 }

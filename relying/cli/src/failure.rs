@@ -33,15 +33,29 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     refusals: Option<Refusals>,
-    /// Whether the connection to the Keep ended, for a reason that its host may know
-    lost: bool,
+    cause: Cause,
+}
+
+/// What kind of thing went wrong, where others go on from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Nobody else has to know.
+    Other,
+    /// The connection to the Keep ended, for a reason that its host may know.
+    ConnectionLost,
+    /// Nobody answers at the host's address, or not as a host does.
+    HostUnreachable,
+    /// The host has no such Keep, or not any more.
+    KeepGone,
+    /// The Keep is there and says no.
+    KeepRefused,
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     pub(crate) fn with_code(code: u8, message: impl Display) -> Self {
-        Self { code, message: message.to_string(), hint: None, refusals: None, lost: false }
+        Self { code, message: message.to_string(), hint: None, refusals: None, cause: Cause::Other }
     }
 
     pub(crate) fn usage(message: impl Display) -> Self {
@@ -78,14 +92,19 @@ impl Failure {
         failure
     }
 
-    /// Says that the connection to the Keep ended, and that its host may know why.
-    pub(crate) fn lost(mut self) -> Self {
-        self.lost = true;
+    /// Says what kind of thing went wrong.
+    pub(crate) fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
         self
     }
 
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost
+    pub(crate) fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// What went wrong, without what to do about it.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Says it in other words.
@@ -107,7 +126,7 @@ impl Failure {
     /// Prints the failure on standard error.
     pub(crate) fn print(&self, format: Format) {
         match format {
-            Format::Json => tell!("{}", self.to_json()),
+            Format::Json => tell_json!(&self.to_json()),
             Format::Text | Format::Ear => tell!("{self}"),
         }
     }

@@ -3,21 +3,21 @@
 //! `enarx keep`: what the owner of Keeps that were left running can do.
 
 use enarx_session::tenant::{Event, Peer, Session};
-use enarx_session::wire::{Command, Message, Status};
+use enarx_session::wire::{Command, Exit, Message, Status};
 use enarx_session::{KeepId, OwnerKey};
 use serde_json::{Value, json};
 
 use crate::args::{Format, KeepCommand, OutputOptions};
 use crate::connect::{self, HostAddress};
-use crate::failure::{Failure, Outcome, REFUSED};
+use crate::failure::{Cause, Failure, Outcome, REFUSED};
 use crate::progress::Progress;
 use crate::provision::{short, verdict};
 use crate::run::{describe, ended, interruptible};
 use crate::state::{KeepRecord, State};
 use crate::stdio::Outputs;
+use crate::terminal::{print_json, print_text};
 use crate::trust::{PolicyFile, Release, Trust};
 use crate::wire::{Link, broken, out_of_turn};
-use crate::write::print;
 
 pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Outcome<u8> {
     let state = State::open()?;
@@ -25,7 +25,7 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
     interruptible(async {
         match command {
             KeepCommand::Ls => list(&state, &owner, output).await,
-            KeepCommand::Logs { keep, follow } => logs(&state.find(&keep)?, &owner, follow).await,
+            KeepCommand::Logs { keep, follow } => logs(&state.find(&keep)?, &owner, follow, output).await,
             KeepCommand::Attest { keep, policy } => {
                 let record = state.find(&keep)?;
                 let policy = match policy {
@@ -52,53 +52,94 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
 
 async fn list(state: &State, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
     let records = state.keeps()?;
-    if records.is_empty() && output.format == Format::Text && !output.quiet {
-        tell!("no Keeps; `enarx deploy --detach` leaves one running");
+    let text = output.format != Format::Json;
+    if text && !output.quiet {
+        if records.is_empty() {
+            tell!("no Keeps; `enarx deploy --detach` leaves one running");
+        } else {
+            print_text(&line("NAME", "STATE", "WORKLOAD", "HOST", "NOTE"))?;
+        }
     }
     for record in &records {
-        let (state, details) = match status(record, owner).await {
-            Ok(Status { exit: None, run_time_ms }) => {
-                ("running".to_owned(), json!({ "run_time_ms": run_time_ms }))
-            }
-            Ok(Status { exit: Some(exit), .. }) => (state_of(&exit), describe(&exit)),
-            Err(failure) => ("unreachable".to_owned(), json!({ "why": failure.to_string() })),
-        };
-        print(row(record, &state, &details, output.format).as_bytes())?;
+        let found = Found::of(record, owner).await;
+        if text {
+            print_text(&found.row(record))?;
+        } else {
+            print_json(&found.to_json(record))?;
+        }
     }
     Ok(0)
 }
 
-fn state_of(exit: &enarx_session::wire::Exit) -> String {
-    use enarx_session::wire::Exit;
-    match exit {
-        Exit::Exited(status) => format!("exited {status}"),
-        Exit::Trapped(_) => "trapped".to_owned(),
-        Exit::LimitExceeded(_) => "limit exceeded".to_owned(),
-        Exit::Stopped => "stopped".to_owned(),
-        Exit::NotStarted(_) => "not started".to_owned(),
+/// What became of a Keep, as far as that can be known from here.
+struct Found {
+    state: String,
+    /// What explains the state, where something has to be explained
+    why: Option<String>,
+    details: Value,
+}
+
+impl Found {
+    async fn of(record: &KeepRecord, owner: &OwnerKey) -> Self {
+        let failure = match status(record, owner).await {
+            Ok(Status { exit: None, run_time_ms }) => {
+                let details = json!({ "run_time_ms": run_time_ms });
+                return Self { state: "running".to_owned(), why: None, details };
+            }
+            Ok(Status { exit: Some(exit), .. }) => return Self::ended(&exit),
+            Err(failure) => failure,
+        };
+        let (state, why) = match failure.cause() {
+            Cause::HostUnreachable => ("host unreachable", failure.message().to_owned()),
+            Cause::KeepGone => ("gone", gone(record).await.unwrap_or_else(|| failure.message().to_owned())),
+            Cause::KeepRefused => ("refused", failure.message().to_owned()),
+            Cause::ConnectionLost | Cause::Other => ("no session", failure.message().to_owned()),
+        };
+        Self { state: state.to_owned(), details: json!({ "why": why }), why: Some(why) }
+    }
+
+    fn ended(exit: &Exit) -> Self {
+        let state = match exit {
+            Exit::Exited(status) => format!("exited {status}"),
+            Exit::Trapped(_) => "trapped".to_owned(),
+            Exit::LimitExceeded(_) => "limit exceeded".to_owned(),
+            Exit::Stopped => "stopped".to_owned(),
+            Exit::NotStarted(_) => "not started".to_owned(),
+        };
+        let explains = !matches!(exit, Exit::Exited(_) | Exit::Stopped);
+        let why = explains.then(|| ended(exit).1.lines().next().unwrap_or_default().to_owned());
+        Self { state, why, details: describe(exit) }
+    }
+
+    fn row(&self, record: &KeepRecord) -> String {
+        let simulated = record.simulated.then(|| "SIMULATED".to_owned());
+        let note: Vec<String> = simulated.into_iter().chain(self.why.clone()).collect();
+        line(record.name(), &self.state, &record.workload, &record.host, &note.join("; "))
+    }
+
+    fn to_json(&self, record: &KeepRecord) -> Value {
+        json!({
+            "keep": record.keep,
+            "state": self.state,
+            "details": self.details,
+            "workload": record.workload,
+            "workload_digest": record.workload_digest,
+            "host": record.host,
+            "simulated": record.simulated,
+            "deployed_at": record.deployed_at,
+        })
     }
 }
 
-fn row(record: &KeepRecord, state: &str, details: &Value, format: Format) -> String {
-    match format {
-        Format::Text | Format::Ear => {
-            let simulated = if record.simulated { "  SIMULATED" } else { "" };
-            format!("{}  {state:<12}  {}  {}{simulated}\n", record.name(), record.workload, record.host)
-        }
-        Format::Json => {
-            let row = json!({
-                "keep": record.keep,
-                "state": state,
-                "details": details,
-                "workload": record.workload,
-                "workload_digest": record.workload_digest,
-                "host": record.host,
-                "simulated": record.simulated,
-                "deployed_at": record.deployed_at,
-            });
-            format!("{row}\n")
-        }
-    }
+fn line(name: &str, state: &str, workload: &str, host: &str, note: &str) -> String {
+    format!("{}\n", format!("{name:<12}  {state:<16}  {workload:<20}  {host:<24}  {note}").trim_end())
+}
+
+/// How the process of a Keep ended, if its host still knows.
+async fn gone(record: &KeepRecord) -> Option<String> {
+    let address = HostAddress::parse(&record.host).ok()?;
+    let exit = connect::info(&address, record.host_id.parse().ok()?).await.ok()?.exit?;
+    Some(format!("the host says that the Keep ended: {exit}"))
 }
 
 async fn status(record: &KeepRecord, owner: &OwnerKey) -> Outcome<Status> {
@@ -109,7 +150,7 @@ async fn status(record: &KeepRecord, owner: &OwnerKey) -> Outcome<Status> {
     Ok(status)
 }
 
-async fn logs(record: &KeepRecord, owner: &OwnerKey, follow: bool) -> Outcome<u8> {
+async fn logs(record: &KeepRecord, owner: &OwnerKey, follow: bool, output: &OutputOptions) -> Outcome<u8> {
     let mut link = admitted(record, owner).await?;
     link.session().send(Command::Logs { follow }).map_err(|error| broken(&error))?;
     let mut outputs = Outputs::open();
@@ -123,8 +164,27 @@ async fn logs(record: &KeepRecord, owner: &OwnerKey, follow: bool) -> Outcome<u8
             _ => return Err(out_of_turn()),
         }
     }
+    link.session().send(Command::Status).map_err(|error| broken(&error))?;
+    if let Event::Message(Message::Status(Status { exit: Some(exit), .. })) = link.soon().await? {
+        tell_end(&exit, output);
+    }
     link.close().await;
     Ok(0)
+}
+
+/// A log that just stops does not say that its workload trapped.
+fn tell_end(exit: &Exit, output: &OutputOptions) {
+    match output.format {
+        Format::Json => {
+            let mut event = describe(exit);
+            if let Value::Object(event) = &mut event {
+                event.insert("event".to_owned(), json!("ended"));
+            }
+            tell_json!(&event);
+        }
+        Format::Text | Format::Ear if matches!(exit, Exit::Exited(0)) || output.quiet => {}
+        Format::Text | Format::Ear => tell!("{}", ended(exit).1),
+    }
 }
 
 async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &OutputOptions) -> Outcome<u8> {
@@ -147,7 +207,7 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
     }
     match output.format {
         Format::Text | Format::Ear => {
-            print(format!("{}\nworkload sha256:{}\n", verdict(&result), record.workload_digest).as_bytes())?;
+            print_text(&format!("{}\nworkload sha256:{}\n", verdict(&result), record.workload_digest))?;
         }
         Format::Json => {
             let mut answer = serde_json::to_value(&result).map_err(Failure::usage)?;
@@ -156,7 +216,7 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
                 answer.insert("workload_digest".to_owned(), json!(hex::encode(running.workload)));
                 answer.insert("owner".to_owned(), json!(hex::encode(running.owner.0)));
             }
-            print(format!("{answer}\n").as_bytes())?;
+            print_json(&answer)?;
         }
     }
     Ok(0)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use enarx_hostd::api::{KeepExit, KeepInfo, KeepState};
 use tokio::time::{sleep, timeout};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Cause, Failure, Outcome};
 
 /// How long the host is asked. It has to reap a Keep before it knows how the Keep ended.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Adds to a lost connection what the host says about the Keep.
 pub(crate) async fn explained<T>(outcome: Outcome<T>, ask: impl AsyncFn() -> Option<KeepInfo>) -> Outcome<T> {
     let Err(failure) = outcome else { return outcome };
-    if !failure.is_lost() {
+    if failure.cause() != Cause::ConnectionLost {
         return Err(failure);
     }
     let ended = async {

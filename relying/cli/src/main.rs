@@ -9,7 +9,15 @@
 macro_rules! tell {
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), $($text)*);
+        let _ = writeln!(std::io::stderr().lock(), "{}", $crate::terminal::visible(&format!($($text)*)));
+    }};
+}
+
+/// The same for programs.
+macro_rules! tell_json {
+    ($value:expr) => {{
+        use std::io::Write as _;
+        let _ = std::io::stderr().lock().write_all($crate::terminal::json_line($value).as_bytes());
     }};
 }
 
@@ -29,6 +37,7 @@ mod provision;
 mod run;
 mod state;
 mod stdio;
+mod terminal;
 mod trust;
 mod verify;
 mod wire;

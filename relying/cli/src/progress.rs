@@ -3,13 +3,14 @@
 //! Tells the tenant, step by step, what was done and proved. Always on standard error: standard output belongs to the
 //! workload.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Format, OutputOptions};
+use crate::terminal::visible;
 
 /// Width of the column of step names: the longest is `provisioned`.
 const NAME_WIDTH: usize = 11;
@@ -51,7 +52,7 @@ impl Progress {
                 if let Value::Object(fields) = fields {
                     event.extend(fields);
                 }
-                tell!("{}", Value::Object(event));
+                tell_json!(&Value::Object(event));
             }
             Format::Text | Format::Ear if !self.quiet => self.line(name, detail),
             Format::Text | Format::Ear => {}
@@ -59,18 +60,20 @@ impl Progress {
     }
 
     fn line(&self, name: &str, detail: &str) {
+        let detail = visible(detail);
         let mut lines = detail.lines();
         let (bold, dim, plain) = if self.terminal { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
-        tell!("{bold}{name:>NAME_WIDTH$}{plain}  {}", lines.next().unwrap_or_default());
+        let mut text = format!("{bold}{name:>NAME_WIDTH$}{plain}  {}\n", lines.next().unwrap_or_default());
         for line in lines {
-            tell!("{:>NAME_WIDTH$}  {dim}{line}{plain}", "");
+            text.push_str(&format!("{:>NAME_WIDTH$}  {dim}{line}{plain}\n", ""));
         }
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Tells of something that went wrong without stopping the work.
     pub(crate) fn warning(&self, text: &str) {
         match self.format {
-            Format::Json => tell!("{}", json!({ "event": "warning", "message": text })),
+            Format::Json => tell_json!(&json!({ "event": "warning", "message": text })),
             Format::Text | Format::Ear => tell!("warning: {text}"),
         }
     }

@@ -13,10 +13,11 @@ use enarx_session::{KeepId, OwnerKey};
 use enarx_verifier::{AttestationResult, Check};
 use serde_json::json;
 
-use crate::connect::{Stream, printable};
+use crate::connect::Stream;
 use crate::failure::{Failure, Outcome, chain};
 use crate::progress::Progress;
 use crate::state::{self, State};
+use crate::terminal::printable;
 use crate::trust::Trust;
 use crate::wire::{Link, broken, out_of_turn};
 use crate::workload::Workload;

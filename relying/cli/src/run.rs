@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::signal::ctrl_c;
 
 use crate::args::{DeployArgs, Format, OutputOptions, RunArgs};
-use crate::connect::{self, HostAddress, Stream, printable};
+use crate::connect::{self, HostAddress, Stream};
 use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
 use crate::host;
 use crate::lost::explained;
@@ -17,10 +17,10 @@ use crate::progress::Progress;
 use crate::provision::{Job, Running};
 use crate::state::{KeepRecord, State};
 use crate::stdio;
+use crate::terminal::{print_json, print_text, printable};
 use crate::trust::{self, PolicyFile, Release, Trust};
 use crate::wire::Link;
 use crate::workload::Workload;
-use crate::write::print;
 
 /// `enarx run`
 pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
@@ -72,9 +72,9 @@ pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<
             let record = detached(stream, workload, &job, &address, &keep, &mut progress).await?;
             match output.format {
                 Format::Json => {
-                    print(format!("{}\n", json!({ "keep": record.keep, "host": record.host })).as_bytes())?;
+                    print_json(&json!({ "keep": record.keep, "host": record.host }))?;
                 }
-                Format::Text | Format::Ear => print(format!("{}\n", record.name()).as_bytes())?,
+                Format::Text | Format::Ear => print_text(&format!("{}\n", record.name()))?,
             }
             Ok(0)
         } else {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
 
 use crate::connect::Stream;
-use crate::failure::{Failure, Outcome, chain};
+use crate::failure::{Cause, Failure, Outcome, chain};
 
 /// How long a Keep may take for one step before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ impl Link {
     /// The next event, however long it takes. Nothing is lost when this is dropped and called again.
     pub(crate) async fn next(&mut self) -> Outcome<Event> {
         let next = self.take_or_wait().await;
-        next.map_err(|failure| if self.ended { failure.lost() } else { failure })
+        next.map_err(|failure| if self.ended { failure.because(Cause::ConnectionLost) } else { failure })
     }
 
     async fn take_or_wait(&mut self) -> Outcome<Event> {
@@ -100,7 +100,8 @@ impl Link {
     async fn exchange(&mut self) -> Outcome<()> {
         self.refill();
         let lost = |error: std::io::Error| {
-            Failure::unreachable(format!("the connection to the Keep was lost: {error}")).lost()
+            Failure::unreachable(format!("the connection to the Keep was lost: {error}"))
+                .because(Cause::ConnectionLost)
         };
         if self.pending.is_empty() {
             let count = self.reader.read(&mut self.buffer).await.map_err(lost)?;
@@ -161,7 +162,7 @@ pub(crate) fn broken(error: &SessionError) -> Failure {
 
 /// A Keep that says no.
 pub(crate) fn refused(refusal: Refusal) -> Failure {
-    let failure = Failure::unreachable(format!("the Keep said no: {refusal}"));
+    let failure = Failure::unreachable(format!("the Keep said no: {refusal}")).because(Cause::KeepRefused);
     match refusal {
         Refusal::NotOwner | Refusal::OwnerSignature => failure.hint(
             "only the owner key that deployed the workload can do this; is this the right state folder?",

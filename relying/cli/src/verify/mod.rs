@@ -9,6 +9,7 @@ mod verdict;
 
 use crate::args::{Format, OutputOptions, VerifyArgs};
 use crate::failure::{Failure, Outcome, REFUSED};
+use crate::terminal::{print_json, print_text};
 use crate::write::print;
 
 use case::Case;
@@ -34,7 +35,7 @@ pub(crate) fn verify(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> {
         }
         (Format::Text, _) => {
             if !output.quiet {
-                print(verdict.to_string().as_bytes())?;
+                print_text(&verdict.to_string())?;
             }
             Ok(0)
         }
@@ -47,14 +48,14 @@ pub(crate) fn explain(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> 
     match output.format {
         Format::Json => json(&verdict),
         Format::Text | Format::Ear => {
-            print(explain::explain(&verdict).as_bytes())?;
+            print_text(&explain::explain(&verdict))?;
             Ok(code(&verdict))
         }
     }
 }
 
 fn json(verdict: &Verdict) -> Outcome<u8> {
-    print(format!("{}\n", verdict.to_json()?).as_bytes())?;
+    print_json(&verdict.to_json()?)?;
     Ok(code(verdict))
 }
 

@@ -24,7 +24,7 @@ use super::recognise::{Part, Piece};
 use crate::args::{EvidenceArgs, Format as OutputFormat, OutputOptions};
 use crate::failure::{Failure, Outcome};
 use crate::layout;
-use crate::write::print;
+use crate::terminal::{print_json, print_text};
 
 /// Width of the column of names; longer ones move their value to the right.
 const NAME_WIDTH: usize = 24;
@@ -82,14 +82,14 @@ fn words(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::String(text) if text.is_empty() => "empty".to_owned(),
-        Value::String(text) => printable(text),
+        Value::String(text) => one_line(text),
         other => other.to_string(),
     }
 }
 
-/// Text without what a terminal would act on.
-fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+/// Lines of evidence are not lines of ours.
+fn one_line(text: &str) -> String {
+    text.replace('\n', "\u{fffd}")
 }
 
 /// `enarx evidence show`
@@ -115,12 +115,12 @@ pub(super) fn show(args: &EvidenceArgs, output: &OutputOptions) -> Outcome<()> {
     match output.format {
         OutputFormat::Json => {
             let records: Vec<_> = records.iter().map(Record::to_json).collect();
-            print(format!("{}\n", json!({ "verified": false, "records": records })).as_bytes())
+            print_json(&json!({ "verified": false, "records": records }))
         }
         OutputFormat::Text | OutputFormat::Ear => {
             let mut text: Vec<_> = records.iter().map(Record::to_text).collect();
             text.push("nothing of this was verified\n".to_owned());
-            print(text.join("\n").as_bytes())
+            print_text(&text.join("\n"))
         }
     }
 }
