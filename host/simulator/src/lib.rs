@@ -29,6 +29,7 @@ mod nitro;
 mod nvgpu;
 mod pki;
 mod platform;
+mod rehearsal;
 mod report;
 mod store;
 mod tpm;
@@ -50,10 +51,25 @@ pub use keys::Curve;
 pub use nitro::SimulatedEnclave;
 pub use nvgpu::{GpuContent, SimulatedGpu};
 pub use platform::{PlatformError, SimulatedPlatform};
+pub use rehearsal::{
+    IMAGE_REGISTER, KnownPlatform, Launched, PlatformOption, Rehearsal, RehearsalError, SIMULATED_PARAVISOR,
+};
 pub use tpm::{SimulatedTpm, TpmContent, TpmKey};
 
 use pki::{Authority, Leaf, LeafId, Role};
 use store::Store;
+
+/// Where roots beside those of AMD's generations are kept, and what gives their digests. Arm has no root: the key of a
+/// platform stands for itself, or its manufacturer for it.
+const OTHER_ROOTS: [(&str, fn(&Simulator) -> Result<[u8; 32], SimulatorError>); 7] = [
+    ("dcap/root", Simulator::dcap_root_spki_sha256),
+    ("nitro/root", Simulator::nitro_root_spki_sha256),
+    ("cca/platform-p256", |simulator| simulator.cca_platform_spki_sha256(Curve::P256)),
+    ("cca/platform-p384", |simulator| simulator.cca_platform_spki_sha256(Curve::P384)),
+    ("cca/manufacturer", Simulator::cca_manufacturer_spki_sha256),
+    ("tpm/root", Simulator::tpm_root_spki_sha256),
+    ("nvgpu/root", Simulator::gpu_root_spki_sha256),
+];
 
 /// The simulated vendor, whose keys and certificates are in a directory.
 ///
@@ -78,7 +94,14 @@ impl Simulator {
         let simulator = Self::open(dir)?;
         let made =
             Generation::ALL.iter().filter(|generation| simulator.store.has(&Role::Root.entry(**generation)));
-        made.map(|generation| simulator.root_spki_sha256(*generation)).collect()
+        let mut roots: Vec<_> =
+            made.map(|generation| simulator.root_spki_sha256(*generation)).collect::<Result<_, _>>()?;
+        for (entry, root) in OTHER_ROOTS {
+            if simulator.store.has(entry) {
+                roots.push(root(&simulator)?);
+            }
+        }
+        Ok(roots)
     }
 
     /// What identifies the root of a generation to those who want to trust it: the SHA-256 of its subject

@@ -116,7 +116,7 @@ impl SimulatedPlatform {
         Self { current_tcb: tcb, committed_tcb: tcb, launch_tcb: tcb, reported_tcb: tcb, ..self }
     }
 
-    fn set(&mut self, option: &str) -> Result<(), PlatformError> {
+    pub(crate) fn set(&mut self, option: &str) -> Result<(), PlatformError> {
         match option.split_once('=') {
             None => self.set_flag(option),
             Some(("vmpl", value)) => set(&mut self.vmpl, "vmpl", "a number", value.parse().ok(), value),
