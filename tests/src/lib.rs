@@ -29,6 +29,9 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The policy that accepts this machine's simulator.
 pub const LOCAL_SIMULATOR: &str = "examples/policies/local-simulator.toml";
 
+/// The policy that accepts this machine's simulator of machines with a TPM.
+pub const LOCAL_MACHINES: &str = "examples/policies/local-machines.toml";
+
 /// The folder of the workspace.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()

@@ -63,7 +63,7 @@ fn a_policy_that_denies_milan_refuses_milan_and_accepts_genoa_and_turin() {
 fn old_firmware_is_refused_by_a_minimum() {
     let tenant = Tenant::new();
     let policy = std::fs::read_to_string(enarx_tests::root().join(LOCAL_SIMULATOR)).unwrap();
-    let policy = policy.replace("minimum_tcb = \"not-checked\"", "products = [\"milan\"]");
+    let policy = policy.replacen("minimum_tcb = \"not-checked\"", "products = [\"milan\"]", 1);
     let policy = tenant.file(
         "minimum.toml",
         format!("{policy}\n[minimum_tcb.milan]\nbootloader = 4\ntee = 0\nsnp = 24\nmicrocode = 219\n"),

@@ -187,6 +187,9 @@ pub struct PlatformInfo {
     pub platform: String,
     /// Whether the TEE is simulated.
     pub simulated: bool,
+    /// What a TEE of this kind would not give even on real hardware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
     /// SHA-256 of the simulated root's public key, in hexadecimal: what a policy must name to accept this host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulated_root_spki_sha256: Option<String>,

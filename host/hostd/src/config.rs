@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enarx_simulator::SimulatedPlatform;
+use enarx_simulator::Rehearsal;
 
 use crate::recorder::Recorder;
 
@@ -19,7 +19,7 @@ pub struct HostConfig {
     /// Where the simulated vendor keeps its keys.
     pub simulator_dir: PathBuf,
     /// The platform to simulate.
-    pub platform: SimulatedPlatform,
+    pub platform: Rehearsal,
     /// Whether a Keep whose sandbox lacks a layer is refused.
     pub require_sandbox: bool,
     /// How much Keeps may take.
@@ -30,7 +30,7 @@ pub struct HostConfig {
 
 impl HostConfig {
     /// A configuration with default limits, which takes the sandbox layers that are available.
-    pub fn new(keep_program: PathBuf, simulator_dir: PathBuf, platform: SimulatedPlatform) -> Self {
+    pub fn new(keep_program: PathBuf, simulator_dir: PathBuf, platform: Rehearsal) -> Self {
         Self {
             keep_program,
             simulator_dir,

@@ -111,8 +111,8 @@ impl Host {
             id,
             state: KeepState::Running,
             exit: None,
-            tee: Attester::TEE.to_owned(),
-            platform: inner.attester.platform(),
+            tee: inner.attester.tee().to_owned(),
+            platform: inner.attester.platform().to_owned(),
             simulated: true,
             sandbox,
         };

@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enarx_evidence::Format;
 use enarx_keep::wire::{EVIDENCE_REQUEST, encode_evidence};
-use enarx_simulator::{SimulatedPlatform, Simulator};
+use enarx_simulator::{Launched, Rehearsal, Simulator};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -35,15 +34,12 @@ const PARALLEL: usize = 2;
 pub(crate) struct Attester {
     simulator: Simulator,
     simulator_dir: PathBuf,
-    platform: SimulatedPlatform,
+    platform: Rehearsal,
     program: Arc<Program>,
     places: Semaphore,
 }
 
 impl Attester {
-    /// The kind of TEE.
-    pub(crate) const TEE: &str = Format::SevSnp.name();
-
     /// Opens the simulated vendor, and gets it and the measurement ready in the background: the first Keep starts
     /// meanwhile, and nobody needs either before that Keep asks for evidence.
     pub(crate) fn open(config: &HostConfig, program: Arc<Program>) -> Result<Arc<Self>, HostError> {
@@ -64,31 +60,42 @@ impl Attester {
     /// Keys that do not exist yet are made, those that exist are read. What fails here fails again, and is reported,
     /// when somebody needs it.
     fn prepare(&self) {
-        let measurement = self.program.measurement();
-        if let Err(error) =
-            self.simulator.attest(&self.platform, &[0; EVIDENCE_REQUEST], &measurement, &[0; 32])
-        {
+        let launched = self.launched([0; 32]);
+        if let Err(error) = self.simulator.rehearse(&self.platform, &[0; EVIDENCE_REQUEST], &launched) {
             tracing::warn!(%error, "the simulated platform is not ready");
         }
     }
 
+    /// The kind of TEE.
+    pub(crate) fn tee(&self) -> &'static str {
+        self.platform.format().name()
+    }
+
     /// The platform as text.
-    pub(crate) fn platform(&self) -> String {
-        format!("amd/{}", self.platform.product)
+    pub(crate) fn platform(&self) -> &'static str {
+        self.platform.name()
+    }
+
+    /// What is launched, in the words of the simulator. Waits for the digests of the Keep program; the one that is
+    /// not needed is not taken.
+    fn launched(&self, host_data: [u8; 32]) -> Launched {
+        let sha256 = if self.platform.measures_by_sha256() { self.program.sha256() } else { [0; 32] };
+        Launched { sha384: self.program.measurement(), sha256, host_data }
     }
 
     /// What the host offers. Waits for the measurement of the Keep program.
     pub(crate) fn describe(&self) -> Result<PlatformInfo, HostError> {
         let failed = |source| HostError::Simulator { dir: self.simulator_dir.clone(), source };
-        let root = self.simulator.root_spki_sha256(self.platform.product.generation()).map_err(failed)?;
+        let root = self.simulator.rehearsal_root_spki_sha256(&self.platform).map_err(failed)?;
         Ok(PlatformInfo {
             api: API_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            tee: Self::TEE.to_owned(),
-            platform: self.platform(),
+            tee: self.tee().to_owned(),
+            platform: self.platform().to_owned(),
             simulated: true,
+            caveat: self.platform.caveat().map(str::to_owned),
             simulated_root_spki_sha256: Some(hex::encode(root)),
-            measurement: hex::encode(self.program.measurement()),
+            measurement: hex::encode(self.platform.measurement(&self.launched([0; 32]))),
         })
     }
 
@@ -101,8 +108,7 @@ impl Attester {
         let _place = self.places.acquire().await.ok()?;
         let this = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || {
-            let measurement = this.program.measurement();
-            this.simulator.attest(&this.platform, &report_data, &measurement, &host_data)
+            this.simulator.rehearse(&this.platform, &report_data, &this.launched(host_data))
         });
         match made.await {
             Ok(Ok(bundle)) => Some(bundle.encode()),

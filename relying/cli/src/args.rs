@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use enarx_simulator::SimulatedPlatform;
+use enarx_simulator::Rehearsal;
 
 pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
@@ -175,12 +175,12 @@ pub(crate) struct DeployArgs {
 /// How the host makes Keeps.
 #[derive(Debug, Args)]
 pub(crate) struct PlatformArgs {
-    /// The platform to simulate, for example amd/genoa or amd/milan@snp=8,microcode=115
+    /// The platform to simulate, for example amd/milan@snp=8 or intel/sapphire-rapids@status=OutOfDate
     ///
-    /// A simulated platform protects the host from the workload, not the workload from the host. It never passes a
+    /// `enarx evidence platforms` lists them with their options. A simulated platform protects the host from the workload, not the workload from the host. It never passes a
     /// policy that does not name its root.
     #[arg(long, value_name = "PLATFORM", default_value = "amd/genoa")]
-    pub(crate) simulate: SimulatedPlatform,
+    pub(crate) simulate: Rehearsal,
 
     /// Refuse to make a Keep when a layer of its sandbox is not available
     #[arg(long)]

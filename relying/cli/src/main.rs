@@ -34,6 +34,7 @@ mod lost;
 mod outputs;
 mod progress;
 mod provision;
+mod release;
 mod run;
 mod state;
 mod stdio;

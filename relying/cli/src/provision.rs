@@ -10,7 +10,7 @@ use enarx_compiler::{Compiler, Step};
 use enarx_runtime::engine::EngineSpec;
 use enarx_session::tenant::{Event, Offer, Payload, Peer, Session};
 use enarx_session::{KeepId, OwnerKey};
-use enarx_verifier::{AttestationResult, Check};
+use enarx_verifier::{AttestationResult, Check, Tee};
 use serde_json::json;
 
 use crate::connect::Stream;
@@ -193,7 +193,12 @@ fn summary(checks: &[Check]) -> String {
 
 /// One or two lines about an accepted Keep; what is simulated is said loudly.
 pub(crate) fn verdict(result: &AttestationResult) -> String {
-    let text = format!("accepted {} {} by rule `{}`", result.vendor(), result.product(), result.rule());
+    let mut text = format!("accepted {} {} by rule `{}`", result.vendor(), result.product(), result.rule());
+    if result.tee() == Tee::Tpm {
+        text.push_str(
+            "\nCAUTION: a TPM HIDES NOTHING from whoever operates the machine; it only says what was started",
+        );
+    }
     match result.simulated() {
         Some(root) => format!(
             "{text}\nSIMULATED platform (root `{root}`): this Keep does not protect the workload from its host"

@@ -10,14 +10,12 @@ use enarx_evidence::Bundle;
 use enarx_simulator::Simulator;
 use enarx_verifier::policy::{self, Crl, Policy, TcbInfo};
 use enarx_verifier::{AttestationResult, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
-use sha2::{Digest, Sha384};
 
 use crate::failure::{Failure, Outcome, chain};
 use crate::input;
+use crate::release;
 use crate::state::State;
 
-/// The name by which policies mean the Keep program that came with this `enarx`.
-const RELEASE: &str = "release";
 /// The name by which policies mean the simulator of this machine.
 const LOCAL: &str = "local";
 
@@ -58,7 +56,7 @@ impl Release {
     /// Starts to measure the Keep program that came with this `enarx`, or the one given.
     pub(crate) fn measure(keep_program: Option<&Path>) -> Self {
         let keep_program = keep_program.map(Path::to_owned);
-        let measure = move || release(keep_program.as_deref());
+        let measure = move || release::reference_values(keep_program.as_deref());
         Self(std::thread::Builder::new().name("enarx-measure".to_owned()).spawn(measure).ok())
     }
 
@@ -135,30 +133,6 @@ pub(crate) fn check(name: &str, text: &str) -> Outcome<Policy> {
             None => failure,
         }
     })
-}
-
-/// The measurement of the Keep program beside this `enarx`. Without one, no Keep is "release".
-fn release(keep_program: Option<&Path>) -> Outcome<Vec<ReferenceValue>> {
-    let Ok(path) = enarx_hostd::keep_program(keep_program) else { return Ok(Vec::new()) };
-    let mut file = std::fs::File::open(&path)
-        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
-    let mut hash = Sha384::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hash))
-        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
-    Ok(vec![ReferenceValue { name: RELEASE.to_owned(), measurement: hash.finalize().to_vec() }])
-}
-
-struct HashWriter<'a>(&'a mut Sha384);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Seconds since 1970 by this machine's clock, which its tenant trusts.

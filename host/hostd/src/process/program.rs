@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use sha2::{Digest as _, Sha384};
+use sha2::{Digest, Sha256, Sha384};
 
 use crate::error::HostError;
 
@@ -27,6 +27,7 @@ pub(crate) type Measurement = [u8; 48];
 pub(crate) struct Program {
     memory: File,
     measurement: OnceLock<Measurement>,
+    sha256: OnceLock<[u8; 32]>,
 }
 
 impl Program {
@@ -36,12 +37,17 @@ impl Program {
             io::ErrorKind::NotFound => HostError::ProgramNotFound { looked: vec![path.to_path_buf()] },
             _ => HostError::ProgramUnusable { path: path.to_path_buf(), source },
         })?;
-        Ok(Arc::new(Self { memory, measurement: OnceLock::new() }))
+        Ok(Arc::new(Self { memory, measurement: OnceLock::new(), sha256: OnceLock::new() }))
     }
 
     /// The measurement, taken when it is first asked for; waits while somebody else takes it.
     pub(crate) fn measurement(&self) -> Measurement {
-        *self.measurement.get_or_init(|| measure(&self.memory))
+        *self.measurement.get_or_init(|| measure::<Sha384>(&self.memory).map_or([0; 48], Into::into))
+    }
+
+    /// SHA-256 of the same, for TEEs that measure with it; likewise.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        *self.sha256.get_or_init(|| measure::<Sha256>(&self.memory).map_or([0; 32], Into::into))
     }
 
     /// A path that leads a child of this process to the sealed program and to nothing else.
@@ -75,14 +81,15 @@ fn executable_memory() -> io::Result<OwnedFd> {
     }
 }
 
-/// Reading sealed memory does not fail; were it to fail, the measurement is one that no reference value has.
-fn measure(memory: &File) -> Measurement {
-    let mut hash = Sha384::new();
+/// Reading sealed memory does not fail; were it to fail, there is no measurement, and zero is one that no reference
+/// value has.
+fn measure<D: Digest>(memory: &File) -> Option<sha2::digest::Output<D>> {
+    let mut hash = D::new();
     let mut buffer = vec![0; READ_SIZE];
     let mut offset = 0;
     loop {
         match memory.read_at(&mut buffer, offset) {
-            Ok(0) => return hash.finalize().into(),
+            Ok(0) => return Some(hash.finalize()),
             Ok(count) => {
                 hash.update(buffer.get(..count).unwrap_or_default());
                 offset += count as u64;
@@ -90,7 +97,7 @@ fn measure(memory: &File) -> Measurement {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 tracing::error!(%error, "cannot read the sealed Keep program");
-                return [0; 48];
+                return None;
             }
         }
     }
@@ -108,6 +115,7 @@ mod tests {
         let program = Program::load(&path).unwrap();
         std::fs::write(&path, b"second").unwrap();
         assert_eq!(program.measurement(), <Measurement>::from(Sha384::digest(b"first")));
+        assert_eq!(program.sha256(), <[u8; 32]>::from(Sha256::digest(b"first")));
         let write = program.memory.write_at(b"x", 0).unwrap_err();
         assert_eq!(write.kind(), io::ErrorKind::PermissionDenied);
     }

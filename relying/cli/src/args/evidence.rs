@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use enarx_evidence::Format;
-use enarx_simulator::SimulatedPlatform;
+use enarx_simulator::Rehearsal;
 use enarx_verifier::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -138,13 +138,18 @@ pub(crate) enum EvidenceCommand {
     /// The formats and signatures are real, the root is this machine's simulator: it is worth nothing against a host,
     /// and refused wherever its root is not named.
     Simulate(Box<SimulateArgs>),
+    /// List the platforms that can be simulated, with their options
+    Platforms {
+        /// Only this one
+        platform: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
-    /// The platform, for example amd/genoa or amd/milan@snp=8,microcode=115,debug
+    /// The platform, for example amd/milan@snp=8,microcode=115,debug or arm/cca; `enarx evidence platforms` lists them
     #[arg(long, value_name = "PLATFORM", default_value = "amd/genoa")]
-    pub(crate) platform: SimulatedPlatform,
+    pub(crate) platform: Rehearsal,
 
     /// The 64 bytes that the evidence is bound to
     #[arg(long, value_name = "HEX", value_parser = report_data, required_unless_present = "nonce")]
@@ -155,6 +160,8 @@ pub(crate) struct SimulateArgs {
     pub(crate) nonce: Option<ReportData>,
 
     /// Measurement of what runs on the platform, 48 bytes; zero when absent
+    ///
+    /// Where a measurement has 32 bytes, the first ones; of a TPM, register 11 is extended with these.
     #[arg(long, value_name = "HEX", value_parser = measurement)]
     pub(crate) measurement: Option<Measurement>,
 
@@ -162,7 +169,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 
-    /// Where to write certificates and revocation lists, in PEM
+    /// Where to write certificates and revocation lists in PEM; a bundle of Enarx where there is more than those
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) endorsements_out: PathBuf,
 }

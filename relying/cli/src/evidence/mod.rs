@@ -6,6 +6,7 @@ mod assemble;
 mod gather;
 mod json;
 mod open;
+mod platforms;
 mod recognise;
 mod roots;
 mod show;
@@ -23,5 +24,6 @@ pub(crate) fn perform(command: EvidenceCommand, output: &OutputOptions) -> Outco
     match command {
         EvidenceCommand::Show(args) => show::show(&args, output),
         EvidenceCommand::Simulate(args) => simulate::simulate(&args, output),
+        EvidenceCommand::Platforms { platform } => platforms::list(platform.as_deref(), output),
     }
 }

@@ -4,7 +4,7 @@
 //! simulator.
 
 use enarx_evidence::x509::Document;
-use enarx_simulator::Simulator;
+use enarx_simulator::{Launched, Simulator};
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 
@@ -22,26 +22,38 @@ pub(super) fn simulate(args: &SimulateArgs, output: &OutputOptions) -> Outcome<(
     let Measurement(measurement) = args.measurement.unwrap_or(Measurement([0; 48]));
     let failed = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let simulator = Simulator::open(&State::open()?.simulator_folder()).map_err(|error| failed(&error))?;
-    let bundle = simulator
-        .attest(&args.platform, &report_data, &measurement, &[0; 32])
-        .map_err(|error| failed(&error))?;
+    let mut sha256 = [0; 32];
+    sha256.iter_mut().zip(measurement).for_each(|(to, from)| *to = from);
+    let launched = Launched { sha384: measurement, sha256, host_data: [0; 32] };
+    let bundle =
+        simulator.rehearse(&args.platform, &report_data, &launched).map_err(|error| failed(&error))?;
     new_file(&args.out, &bundle.evidence.bytes)?;
-    let texts = bundle.endorsements.items.iter().map(|item| pem(item)).collect::<Outcome<Vec<_>>>()?;
-    new_file(&args.endorsements_out, texts.concat().as_bytes())?;
+    let texts = bundle.endorsements.items.iter().map(|item| pem(item)).collect::<Option<Vec<_>>>();
+    let endorsements = match texts {
+        Some(texts) if !texts.is_empty() => texts.concat().into_bytes(),
+        _ => bundle.encode(),
+    };
+    new_file(&args.endorsements_out, &endorsements)?;
 
     let root = simulator
-        .root_spki_sha256(args.platform.product.generation())
+        .rehearsal_root_spki_sha256(&args.platform)
         .map(hex::encode)
         .map_err(|error| failed(&error))?;
-    let text = format!(
+    let mut text = format!(
         "SIMULATED evidence of {} in {}, which protects nothing\nits endorsements in {}\nits root sha256:{root}",
-        args.platform.product,
+        args.platform,
         args.out.display(),
         args.endorsements_out.display(),
     );
+    if let Some(caveat) = args.platform.caveat() {
+        text.push_str("\nand ");
+        text.push_str(caveat);
+    }
     let fields = json!({
         "simulated": true,
-        "product": args.platform.product.name(),
+        "platform": args.platform.name(),
+        "tee": args.platform.format().name(),
+        "caveat": args.platform.caveat(),
         "evidence": args.out,
         "endorsements": args.endorsements_out,
         "report_data": hex::encode(report_data),
@@ -51,10 +63,11 @@ pub(super) fn simulate(args: &SimulateArgs, output: &OutputOptions) -> Outcome<(
     Ok(())
 }
 
-fn pem(der: &[u8]) -> Outcome<String> {
-    let label = match Document::parse(der) {
-        Ok(Document::Certificate(_)) => "CERTIFICATE",
-        _ => "X509 CRL",
+/// In PEM; `None` if it is neither a certificate nor a revocation list.
+fn pem(der: &[u8]) -> Option<String> {
+    let label = match Document::parse(der).ok()? {
+        Document::Certificate(_) => "CERTIFICATE",
+        Document::RevocationList(_) => "X509 CRL",
     };
-    pem_rfc7468::encode_string(label, LineEnding::LF, der).map_err(Failure::usage)
+    pem_rfc7468::encode_string(label, LineEnding::LF, der).ok()
 }

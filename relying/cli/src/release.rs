@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the names of measurements in a policy mean: the Keep program that came with this `enarx`, in the digest of each
+//! TEE.
+//!
+//! Of a process Keep no hardware measures anything. Simulated platforms say what hardware would say if its measurement
+//! were a digest of the program, and here the same is computed from the program itself.
+
+use std::path::Path;
+
+use enarx_simulator::SIMULATED_PARAVISOR;
+use enarx_verifier::ReferenceValue;
+use sha2::{Digest as _, Sha256, Sha384};
+
+use crate::failure::{Failure, Outcome};
+
+/// The name by which policies mean the Keep program that came with this `enarx`.
+const RELEASE: &str = "release";
+/// The name by which policies mean what the hardware measures under simulated machines of Azure's.
+const PARAVISOR: &str = "simulated-paravisor";
+
+/// The reference values of the Keep program beside this `enarx`, or of the one given. Without one, no Keep is "release".
+pub(crate) fn reference_values(keep_program: Option<&Path>) -> Outcome<Vec<ReferenceValue>> {
+    let named = |name: &str, measurement: Vec<u8>| ReferenceValue { name: name.to_owned(), measurement };
+    let mut values = vec![named(PARAVISOR, SIMULATED_PARAVISOR.to_vec())];
+    let Ok(path) = enarx_hostd::keep_program(keep_program) else { return Ok(values) };
+    let program = std::fs::read(&path)
+        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+    values.extend(measurements(&program).map(|measurement| named(RELEASE, measurement)));
+    Ok(values)
+}
+
+/// What a program measures to: SHA-384 for SEV-SNP, TDX, CCA and Nitro; SHA-256 for SGX; for TPMs register 11, extended
+/// with that from zero, and the digest of this one register.
+fn measurements(program: &[u8]) -> [Vec<u8>; 4] {
+    // Both at once: a Keep that waits for its program waits for this.
+    let (sha384, sha256) = std::thread::scope(|scope| {
+        let sha256 = scope.spawn(|| Sha256::digest(program));
+        (Sha384::digest(program).to_vec(), sha256.join().unwrap_or_else(|_| Sha256::digest(program)))
+    });
+    let register = Sha256::new().chain_update([0; 32]).chain_update(sha256).finalize();
+    let quote = Sha256::digest(register);
+    [sha384, sha256.to_vec(), register.to_vec(), quote.to_vec()]
+}
+
+#[cfg(test)]
+mod tests {
+    use enarx_simulator::{Launched, Rehearsal};
+
+    use super::*;
+
+    #[test]
+    fn what_simulated_platforms_launch_is_what_is_expected_of_them() {
+        let program = b"a Keep";
+        let (sha384, sha256) = (Sha384::digest(program).into(), Sha256::digest(program).into());
+        let launched = Launched { sha384, sha256, host_data: [0; 32] };
+        for platform in Rehearsal::known() {
+            let platform: Rehearsal = platform.name.parse().unwrap();
+            let told = platform.measurement(&launched);
+            let known = measurements(program).contains(&told) || told == SIMULATED_PARAVISOR;
+            assert!(known, "{platform}");
+        }
+    }
+}
