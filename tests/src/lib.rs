@@ -17,7 +17,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -140,8 +140,14 @@ impl Tenant {
             }
         };
         // Whatever else it says is read, so that it never waits for us.
-        thread::spawn(move || lines.map_while(Result::ok).count());
-        Host { child, url }
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let reader = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                reader.lock().expect("the log").push(line);
+            }
+        });
+        Host { child, url, log }
     }
 }
 
@@ -156,6 +162,7 @@ pub struct Host {
     child: Child,
     /// Where it listens
     pub url: String,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Host {
@@ -167,6 +174,16 @@ impl Host {
     /// The processes that the daemon has started and that still exist.
     pub fn keeps(&self) -> Vec<u32> {
         descendants(self.child.id())
+    }
+
+    /// The lines of its log so far, in JSON.
+    ///
+    /// # Panics
+    ///
+    /// When a line is no JSON.
+    pub fn log(&self) -> Vec<serde_json::Value> {
+        let lines = self.log.lock().expect("the log").clone();
+        lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
     /// Asks the daemon to end, and waits for it.

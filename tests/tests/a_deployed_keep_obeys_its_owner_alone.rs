@@ -96,6 +96,30 @@ fn a_detached_keep_prints_its_name_and_takes_no_input() {
 }
 
 #[test]
+fn a_host_logs_keeps_and_refusals_and_nothing_of_workloads() {
+    let tenant = Tenant::new();
+    let host = tenant.host(&[]);
+    let mut command = tenant.deploy(example("args-env"), &host);
+    assert_eq!(code(&finish(command.args(["--env", "TOLD=secret-value", "--", "an-argument"]), b"")), 0);
+    let mut stream = std::net::TcpStream::connect(host.url.strip_prefix("http://").unwrap()).unwrap();
+    let request = b"POST /v1/keeps HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 2\r\n\r\n[]";
+    std::io::Write::write_all(&mut stream, request).unwrap();
+    let has = |message: &str| host.log().into_iter().find(|line| line["message"] == message);
+    until("all was logged", || has("a Keep has ended").is_some() && has("a request was refused").is_some());
+    let (made, ended) = (has("a Keep is ready").unwrap(), has("a Keep has ended").unwrap());
+    assert_eq!(
+        (&made["level"], &made["client"], &made["keep"]),
+        (&"INFO".into(), &"127.0.0.1".into(), &ended["keep"])
+    );
+    assert_eq!((&ended["reason"], &ended["exit"]), (&"it exited by itself".into(), &"exit code 0".into()));
+    assert!(ended["bytes_in"].as_u64() > Some(1000) && ended["bytes_out"].as_u64() > Some(1000), "{ended}");
+    let refused = has("a request was refused").unwrap();
+    assert_eq!((&refused["status"], &refused["code"]), (&400.into(), &"body-invalid".into()));
+    let all = format!("{:?}", host.log());
+    assert!(["secret-value", "an-argument", "args-env"].iter().all(|text| !all.contains(text)), "{all}");
+}
+
+#[test]
 fn the_logs_of_a_detached_keep_are_kept_for_its_owner() {
     let tenant = Tenant::new();
     let host = tenant.host(&[]);

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use crate::api::{KeepExit, KeepId, KeepInfo, KeepState, PlatformInfo, SandboxLayer};
 use crate::config::HostConfig;
@@ -62,7 +63,9 @@ impl Host {
         match &created {
             Ok(keep) => {
                 Metrics::add(&self.inner.metrics.keeps_created, 1);
-                tracing::info!(keep = keep.id().short(), "a Keep is ready");
+                let layers = keep.info.sandbox.iter().filter(|layer| layer.active).count();
+                let client = client.map(tracing::field::display);
+                tracing::info!(keep = keep.id().short(), client, sandbox_layers = layers, "a Keep is ready");
             }
             Err(error) => {
                 Metrics::add(&self.inner.metrics.keeps_failed, 1);
@@ -227,12 +230,22 @@ impl Drop for Inner {
 
 /// Serves one Keep until it ends, then moves it from those that run to those that ended.
 async fn watch(keep: Arc<Keep>, attester: Arc<Attester>, limits: crate::config::HostLimits, place: Place) {
-    let exit = keep.watch(attester, &limits).await;
+    let started = Instant::now();
+    let (exit, reason) = keep.watch(attester, &limits).await;
     place.vacate(&keep, exit);
     drop(place);
     keep.announce(exit);
-    let said = keep.last_words().unwrap_or_default();
-    tracing::info!(keep = keep.id().short(), %exit, said, "a Keep has ended");
+    let (bytes_in, bytes_out) = keep.bytes();
+    tracing::info!(
+        keep = keep.id().short(),
+        reason,
+        %exit,
+        said = keep.last_words(),
+        seconds = started.elapsed().as_secs(),
+        bytes_in,
+        bytes_out,
+        "a Keep has ended"
+    );
 }
 
 /// Who asked for a Keep. One network of IPv6 counts as one client, because a client has all its addresses.

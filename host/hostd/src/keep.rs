@@ -32,6 +32,10 @@ const LONGEST_PROVISIONING: u32 = 6;
 /// How long a Keep may take to accept a stream.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Why Keeps end that are not ended by their host's rules.
+const BY_ITSELF: &str = "it exited by itself";
+const KILLED: &str = "it was killed";
+
 /// What a Keep is launched with.
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Program,
@@ -179,34 +183,45 @@ impl Keep {
         exit.ok().flatten().unwrap_or_default()
     }
 
-    /// Serves the Keep until it ends, whatever the reason, and reaps it. Returns how it ended.
-    pub(crate) async fn watch(&self, attester: Arc<Attester>, limits: &HostLimits) -> KeepExit {
+    /// How many bytes passed on its control streams, to it and from it.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        self.tap.bytes()
+    }
+
+    /// Serves the Keep until it ends, whatever the reason, and reaps it. Returns how it ended, and why.
+    pub(crate) async fn watch(
+        &self,
+        attester: Arc<Attester>,
+        limits: &HostLimits,
+    ) -> (KeepExit, &'static str) {
         tokio::select! {
-            exit = self.process.exited() => exit,
+            exit = self.process.exited() => (exit, if exit.signal.is_some() { KILLED } else { BY_ITSELF }),
             reason = self.serve(attester, limits) => self.finish(reason).await,
         }
     }
 
-    async fn finish(&self, reason: Stop) -> KeepExit {
+    async fn finish(&self, reason: Stop) -> (KeepExit, &'static str) {
         let keep = self.id().short();
-        match reason {
+        let why = match reason {
             // It is about to exit, and its own exit status is worth more than that of our signal.
             Stop::Closed => {
                 if let Ok(exit) = timeout(LINGER, self.process.exited()).await {
-                    return exit;
+                    return (exit, if exit.signal.is_some() { KILLED } else { BY_ITSELF });
                 }
+                "it closed its host stream and went on"
             }
             Stop::Violation(what) => {
                 Metrics::add(&self.tap.metrics().protocol_violations, 1);
-                tracing::warn!(keep, what, "the Keep broke the host stream protocol and is ended");
+                tracing::warn!(keep, what, "a Keep broke the host stream protocol");
+                "it broke the host stream protocol"
             }
             Stop::Unprovisioned => {
                 Metrics::add(&self.tap.metrics().keeps_expired, 1);
-                tracing::info!(keep, "nobody provisioned the Keep in time, it is ended");
+                "nobody provisioned it in time"
             }
-        }
+        };
         self.process.kill();
-        self.process.exited().await
+        (self.process.exited().await, why)
     }
 
     async fn serve(&self, attester: Arc<Attester>, limits: &HostLimits) -> Stop {

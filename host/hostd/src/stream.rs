@@ -4,6 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -52,7 +53,14 @@ pub(crate) struct Tap {
     channel: Channel,
     metrics: Arc<Metrics>,
     recorder: Option<Arc<dyn Recorder>>,
-    relayed: Arc<Activity>,
+    relayed: Arc<Relayed>,
+}
+
+/// What passed on the control streams of one Keep.
+struct Relayed {
+    last: Activity,
+    to_keep: AtomicU64,
+    from_keep: AtomicU64,
 }
 
 impl Tap {
@@ -62,18 +70,20 @@ impl Tap {
         metrics: Arc<Metrics>,
         recorder: Option<Arc<dyn Recorder>>,
     ) -> Self {
-        Self { keep, channel, metrics, recorder, relayed: Arc::new(Activity::new()) }
+        let relayed = Relayed { last: Activity::new(), to_keep: 0.into(), from_keep: 0.into() };
+        Self { keep, channel, metrics, recorder, relayed: Arc::new(relayed) }
     }
 
     /// Notes bytes that passed.
     pub(crate) fn note(&self, direction: Direction, bytes: &[u8]) {
         if self.channel == Channel::Control {
-            let counter = match direction {
-                Direction::ToKeep => &self.metrics.bytes_to_keeps,
-                Direction::FromKeep => &self.metrics.bytes_from_keeps,
+            let (of_all, of_this) = match direction {
+                Direction::ToKeep => (&self.metrics.bytes_to_keeps, &self.relayed.to_keep),
+                Direction::FromKeep => (&self.metrics.bytes_from_keeps, &self.relayed.from_keep),
             };
-            Metrics::add(counter, bytes.len() as u64);
-            self.relayed.note();
+            Metrics::add(of_all, bytes.len() as u64);
+            Metrics::add(of_this, bytes.len() as u64);
+            self.relayed.last.note();
         }
         if let Some(recorder) = &self.recorder {
             recorder.record(self.keep, self.channel, direction, bytes);
@@ -92,7 +102,12 @@ impl Tap {
 
     /// When bytes last passed on any control stream of the Keep.
     pub(crate) fn relayed(&self) -> &Activity {
-        &self.relayed
+        &self.relayed.last
+    }
+
+    /// How many bytes passed on the control streams of the Keep, to it and from it.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.relayed.to_keep.load(Ordering::Relaxed), self.relayed.from_keep.load(Ordering::Relaxed))
     }
 }
 

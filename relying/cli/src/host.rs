@@ -2,12 +2,15 @@
 
 //! The host on this machine: embedded for `enarx run`, or as the daemon of `enarx host serve`.
 
+use std::io::IsTerminal as _;
+
 use enarx_hostd::serve::{ServeConfig, TlsFiles};
 use enarx_hostd::{Host, HostConfig, HostError};
 use serde_json::json;
 use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
 
-use crate::args::{OutputOptions, PlatformArgs, ServeArgs};
+use crate::args::{Format, OutputOptions, PlatformArgs, ServeArgs};
 use crate::failure::{Failure, Outcome, chain};
 use crate::progress::Progress;
 use crate::state::State;
@@ -30,6 +33,7 @@ pub(crate) fn open(
 
 /// `enarx host serve`
 pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()> {
+    log(output);
     let state = State::open()?;
     let mut progress = Progress::new(output);
     let (_, mut config) = open(&args.platform, &state, &mut progress)?;
@@ -76,6 +80,20 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     served.map_err(|error| Failure::unreachable(format!("the host ended: {}", chain(&error))))?;
     progress.finish("all Keeps are ended", &json!({}));
     Ok(())
+}
+
+/// Sends the log of the daemon to standard error: one line for every Keep and every refusal, or what `RUST_LOG` asks
+/// for. There is nothing in it about workloads but their sizes.
+fn log(output: &OutputOptions) {
+    let usual = if output.quiet { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    // A log that was set up before stays: the program is used by somebody who wants it elsewhere.
+    let _ = match output.format {
+        Format::Json => log.json().flatten_event(true).try_init(),
+        Format::Text | Format::Ear => log.with_ansi(terminal).with_target(false).try_init(),
+    };
 }
 
 /// What a host says when it cannot do something.

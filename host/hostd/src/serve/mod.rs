@@ -209,6 +209,7 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, admission: &Arc<Ad
         Metrics::add(&metrics.connections, 1);
         let Some(admitted) = admission.admit(peer.ip()) else {
             Metrics::add(&metrics.connections_refused, 1);
+            tracing::info!(client = %peer.ip(), "a connection was refused: there are too many");
             turn_away(&stream);
             continue;
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Version, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -44,12 +44,28 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             )
         })
         .layer(map_response(not_stored))
+        .layer(from_fn(note_refusals))
         .with_state(shared)
 }
 
 /// Names of Keeps are permissions: no cache between client and host may hold them.
 async fn not_stored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+/// One line for every request that was refused. Neither its path, which may hold the name of a Keep, nor anything else
+/// that the client chose is part of it.
+async fn note_refusals(
+    Extension(admitted): Extension<Arc<Admitted>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if let Some(Refused { code }) = response.extensions().get() {
+        let (client, status) = (admitted.address, response.status().as_u16());
+        tracing::info!(%client, status, code, "a request was refused");
+    }
     response
 }
 
@@ -147,6 +163,12 @@ fn keep_id(text: &str) -> Result<KeepId, Failure> {
         .map_err(|_| Failure::new(StatusCode::NOT_FOUND, "unknown-keep", "there is no such Keep here"))
 }
 
+/// The code of a reply that is no success.
+#[derive(Clone)]
+struct Refused {
+    code: String,
+}
+
 /// A reply that is no success.
 struct Failure {
     status: StatusCode,
@@ -179,7 +201,9 @@ impl From<HostError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let refused = Refused { code: self.error.code.clone() };
         let mut response = (self.status, Json(ErrorReply { error: self.error })).into_response();
+        response.extensions_mut().insert(refused);
         if self.status == StatusCode::UPGRADE_REQUIRED {
             // RFC 9110, section 15.5.22: the reply names the protocol.
             let protocol = header::HeaderValue::from_static(CONTROL_PROTOCOL);
