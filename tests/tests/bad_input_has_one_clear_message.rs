@@ -206,6 +206,54 @@ fn a_folder_without_a_manifest_says_how_to_make_one() {
 }
 
 #[test]
+fn a_misspelt_table_of_a_manifest_gets_a_suggestion() {
+    let tenant = Tenant::new();
+    tenant.file("app/Enarx.toml", "program = \"app.wasm\"\n[evn]\nA = \"b\"\n");
+    unusable(&mut tenant.run(tenant.path("app")), &["unknown key `evn`", "hint: did you mean `env`?"]);
+}
+
+#[test]
+fn a_name_that_no_keep_can_have_is_told() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let tenant = Tenant::new();
+    for (name, told) in [
+        (&b"a\nb"[..], "data/a\\nb\" into the Keep: a path inside the Keep has no control characters"),
+        (b"a\xff", "data/a\\xFF\" into the Keep: its name is not UTF-8"),
+    ] {
+        let folder = tenant.path("data");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(&file, "").unwrap();
+        let mut command = tenant.run(example("cat"));
+        unusable(command.arg("--dir").arg(format!("{}::/data", folder.display())), &[told, "hint: "]);
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_manifest_stands_for_its_folder() {
+    let output = finish(Tenant::new().run("examples/hello/Enarx.toml").arg("-q"), b"");
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "Hello, from inside a Keep!\n"));
+}
+
+#[test]
+fn wrong_usage_is_json_where_that_was_asked_for() {
+    let tenant = Tenant::new();
+    let output = finish(tenant.enarx().args(["--format", "json", "run", "--oops"]), b"");
+    let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("one line of JSON");
+    assert_eq!((code(&output), &event["event"], &event["exit_code"]), (2, &"error".into(), &2.into()));
+    assert_eq!(event["message"], "unexpected argument '--oops' found");
+    let folder = tenant.path("new");
+    let output = finish(tenant.enarx().args(["init", "--format", "json"]).arg(&folder), b"");
+    let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("one line of JSON");
+    assert_eq!((code(&output), &event["step"]), (0, &"wrote".into()));
+    let output = finish(tenant.enarx().args(["policy", "check", LOCAL_SIMULATOR, "--format", "json"]), b"");
+    let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("one line of JSON");
+    assert_eq!((code(&output), &event["valid"]), (0, &true.into()));
+}
+
+#[test]
 fn a_workload_that_wants_the_network_is_refused_before_anything_is_sent() {
     let tenant = Tenant::new();
     tenant.file(
@@ -252,5 +300,10 @@ fn limits_end_the_workload_with_their_name() {
     tenant.file("app/Enarx.toml", format!("program = {program:?}\n[limits]\ntime = \"300ms\"\n"));
     let output = finish(&mut tenant.run(tenant.path("app")), b"");
     assert_eq!(code(&output), 137, "{}", stderr(&output));
-    assert!(stderr(&output).contains("time limit"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("error: the workload ran into its time limit: "), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("\nhint: raise `time` under [limits] of Enarx.toml\n"),
+        "{}",
+        stderr(&output)
+    );
 }

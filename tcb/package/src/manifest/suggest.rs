@@ -29,20 +29,42 @@ fn prefix(word: &str) -> &str {
     word.get(..3).unwrap_or(word)
 }
 
-/// Insertions, deletions and replacements from one word to the other (Levenshtein).
+/// Insertions, deletions, replacements and swaps of neighbours from one word to the other (Levenshtein, Damerau).
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
+    let mut above_row: Option<(char, Vec<usize>)> = None;
     for (line, letter) in left.chars().enumerate() {
         let mut next = Vec::with_capacity(row.len());
         next.push(line + 1);
-        for ((pair, other), before) in row.windows(2).zip(&right).zip(line + 1..) {
+        for (column, (pair, other)) in row.windows(2).zip(&right).enumerate() {
             let [diagonal, above] = pair else { continue };
-            let beside = next.last().copied().unwrap_or(before);
+            let beside = next.last().copied().unwrap_or(line + 1);
             let replaced = diagonal + usize::from(letter != *other);
-            next.push(replaced.min(above + 1).min(beside + 1));
+            let before = column.checked_sub(1);
+            let swapped = above_row.as_ref().zip(before).and_then(|((previous, distances), before)| {
+                let crossed = right.get(before) == Some(&letter) && previous == other;
+                distances.get(before).filter(|_| crossed).map(|distance| distance + 1)
+            });
+            next.push(replaced.min(above + 1).min(beside + 1).min(swapped.unwrap_or(usize::MAX)));
         }
-        row = next;
+        above_row = Some((letter, core::mem::replace(&mut row, next)));
     }
     row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_changed_places_are_one_mistake() {
+        assert_eq!(distance("evn", "env"), 1);
+        assert_eq!(distance("ca", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(nearest("evn", &["args", "env"]), Some("env"));
+        assert_eq!(nearest("agrs", &["args", "env"]), Some("args"));
+        assert_eq!(nearest("zzz", &["args", "env"]), None);
+    }
 }
