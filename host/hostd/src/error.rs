@@ -106,8 +106,8 @@ impl HostError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::ProgramNotFound { .. } => Some(
-                "build it with `cargo build -p enarx-shim --features process --bin enarx-keep`, \
-                 or name it with the environment variable `ENARX_KEEP`",
+                "it belongs beside `enarx`: install both, or name another place with `--keep-program` \
+                 or the environment variable `ENARX_KEEP`",
             ),
             Self::ProgramUnusable { .. } => {
                 Some("name another program with the environment variable `ENARX_KEEP`")

@@ -6,7 +6,7 @@ mod collateral;
 mod evidence;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use enarx_simulator::Rehearsal;
@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  the workload's own, when it ran to its end
+  the workload's own, when it ran to its end; over 255 its low eight bits, or 1 if they are 0
   2    wrong usage, or an input that cannot be read
   3    refused: not genuine, or not by the trust policy
   4    the host or the Keep could not be reached or started, or was lost
@@ -39,7 +39,17 @@ Exit codes:
   130  interrupted by Ctrl-C
   134  the workload trapped
   137  the workload was stopped: a limit, or its owner
-  141  nobody reads the workload's output any more";
+  141  nobody reads the workload's output any more
+  143  ended by SIGTERM, as the shell counts; the Keep ends with the command
+
+Environment:
+  ENARX_STATE_DIR  folder of the owner key, the records of Keeps and the simulator's keys
+                   [default: $XDG_STATE_HOME/enarx, else ~/.local/state/enarx]
+  ENARX_CACHE_DIR  folder of compiled programs and fetched collateral
+                   [default: $XDG_CACHE_HOME/enarx, else ~/.cache/enarx]
+  ENARX_KEEP       the Keep program [default: enarx-keep beside enarx]
+  SSL_CERT_FILE    certificate authorities for https:// hosts, instead of the system's
+  RUST_LOG         what `enarx host serve` logs [default: info]";
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
@@ -108,11 +118,11 @@ pub(crate) enum Command {
 /// What is put into the Keep; the same for `run` and `deploy`.
 #[derive(Debug, Args)]
 pub(crate) struct WorkloadArgs {
-    /// A .wasm or .wat file, or a folder with an Enarx.toml
+    /// A .wasm or .wat file, or a folder with an Enarx.toml (or that file)
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) workload: PathBuf,
 
-    /// Arguments of the workload
+    /// Arguments of the workload; they replace those of its Enarx.toml
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<String>,
 
@@ -282,21 +292,44 @@ fn environment(text: &str) -> Result<(String, String), String> {
 }
 
 fn folder(text: &str) -> Result<Folder, String> {
-    let (host, guest) = text.split_once("::").unwrap_or((text, ""));
+    let (host, guest) = match text.split_once("::") {
+        None => (text, place_of(text)?),
+        Some((_, "")) => return Err(format!("the path in the Keep is missing: say `{text}/GUEST`")),
+        Some((host, guest)) => (host, guest.to_owned()),
+    };
     if host.is_empty() {
         return Err("give it as HOST or HOST::GUEST".to_owned());
     }
-    let guest = if guest.is_empty() {
-        format!("/{}", host.trim_start_matches("./").trim_matches('/'))
-    } else {
-        guest.to_owned()
-    };
     if !guest.starts_with('/') || guest.split('/').any(|part| part == "..") {
         return Err(format!(
             "the path in the Keep must be absolute and without `..`: `{guest}`; say HOST::/GUEST"
         ));
     }
     Ok(Folder { host: host.into(), guest })
+}
+
+/// Where a folder is seen that was given without a place: at the path by which it was named.
+fn place_of(host: &str) -> Result<String, String> {
+    let mut place = String::new();
+    for part in Path::new(host).components() {
+        match part {
+            Component::Normal(name) => {
+                place.push('/');
+                place.push_str(&name.to_string_lossy());
+            }
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir | Component::Prefix(_) => {
+                place.clear();
+                break;
+            }
+        }
+    }
+    if place.is_empty() {
+        return Err(format!(
+            "`{host}` does not say where the Keep sees the folder: say `{host}::/GUEST`, for example `{host}::/data`"
+        ));
+    }
+    Ok(place)
 }
 
 #[cfg(test)]
@@ -317,6 +350,12 @@ mod tests {
         assert!(folder("::/x").is_err());
         assert!(folder("data::x").is_err());
         assert!(folder("../data").is_err());
+        assert_eq!(folder("/srv//data/").unwrap().guest, "/srv/data");
+        for nowhere in [".", "./", "/", "..", "a/../b"] {
+            let told = folder(nowhere).unwrap_err();
+            assert!(told.ends_with(&format!("for example `{nowhere}::/data`")), "{told}");
+        }
+        assert_eq!(folder("data::").unwrap_err(), "the path in the Keep is missing: say `data::/GUEST`");
     }
 
     #[test]

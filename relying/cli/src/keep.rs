@@ -12,7 +12,7 @@ use crate::connect::{self, HostAddress};
 use crate::failure::{Cause, Failure, Outcome, REFUSED};
 use crate::progress::Progress;
 use crate::provision::{short, verdict};
-use crate::run::{describe, ended, interruptible};
+use crate::run::{describe, ended, interruptible, remedy};
 use crate::state::{KeepRecord, State};
 use crate::stdio::Outputs;
 use crate::terminal::{print_json, print_text};
@@ -183,7 +183,7 @@ fn tell_end(exit: &Exit, output: &OutputOptions) {
             tell_json!(&event);
         }
         Format::Text | Format::Ear if matches!(exit, Exit::Exited(0)) || output.quiet => {}
-        Format::Text | Format::Ear => tell!("{}", ended(exit).1),
+        Format::Text | Format::Ear => tell!("{}{}", ended(exit).1, remedy(exit)),
     }
 }
 

@@ -40,6 +40,7 @@ mod state;
 mod stdio;
 mod terminal;
 mod trust;
+mod usage;
 mod verify;
 mod wire;
 mod workload;
@@ -48,13 +49,17 @@ mod write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::args::{Cli, Command, Format, HostCommand, PolicyCommand};
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
     let format = cli.output.format;
     match perform(cli) {
         Ok(code) => ExitCode::from(code),
@@ -76,20 +81,23 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Deploy(args) => wait(run::deploy(args, &output)),
         Command::Keep(command) => wait(keep::perform(command, &output)),
         Command::Host(HostCommand::Serve(args)) => wait(host::serve(args, &output)).map(|()| 0),
-        Command::Policy(PolicyCommand::New { file }) => write::policy(file.as_deref()).map(|()| 0),
+        Command::Policy(PolicyCommand::New { file }) => write::policy(file.as_deref(), &output).map(|()| 0),
         Command::Policy(PolicyCommand::Check { file }) => {
             let text = input::text(&file)?;
             trust::check(&file.display().to_string(), &text)?;
-            if !output.quiet {
-                tell!("{} is a valid policy", file.display());
-            }
+            let text = format!("{} is a valid policy", file.display());
+            write::done(
+                &output,
+                &text,
+                &json!({ "event": "step", "step": "checked", "file": file, "valid": true }),
+            );
             Ok(0)
         }
         Command::Verify(args) => verify::verify(&args, &output),
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),
         Command::Collateral(command) => wait(collateral::perform(command, &output)).map(|()| 0),
-        Command::Init(args) => write::manifest(&args.folder).map(|()| 0),
+        Command::Init(args) => write::manifest(&args.folder, &output).map(|()| 0),
         Command::Completions { shell } => write::completions(shell).map(|()| 0),
         Command::Man { folder } => write::manual(&folder).map(|()| 0),
     }

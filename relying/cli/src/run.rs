@@ -3,6 +3,7 @@
 //! `enarx run` and `enarx deploy`: the main job on a Keep of this machine or of another.
 
 use enarx_hostd::api::{KeepInfo, SandboxLayer};
+use enarx_package::limits;
 use enarx_session::wire::Exit;
 use serde_json::{Value, json};
 use tokio::signal::ctrl_c;
@@ -110,7 +111,7 @@ async fn attached(
     let (code, text) = ended(&exit);
     let first_line = text.lines().next().unwrap_or_default();
     if !matches!(exit, Exit::Exited(_)) && progress.format() == Format::Text {
-        tell!("error: {text}");
+        tell!("error: {text}{}", remedy(&exit));
     }
     if let Some(out) = out {
         fetch(&mut link, out, first_line, progress).await?;
@@ -223,6 +224,16 @@ pub(crate) fn ended(exit: &Exit) -> (u8, String) {
         Exit::NotStarted(why) => {
             (UNREACHABLE, format!("the workload could not be started: {}", printable(why)))
         }
+    }
+}
+
+/// What to do about an end that the tenant can do something about, to be printed after it.
+pub(crate) fn remedy(exit: &Exit) -> String {
+    match exit {
+        Exit::LimitExceeded(exceeded) if limits::FIELDS.iter().any(|field| field.key == exceeded.limit) => {
+            format!("\n\nhint: raise `{}` under [limits] of Enarx.toml", exceeded.limit)
+        }
+        _ => String::new(),
     }
 }
 

@@ -37,14 +37,14 @@ pub(crate) struct Workload {
 
 impl Workload {
     pub(crate) fn read(args: &WorkloadArgs) -> Outcome<Self> {
-        let given = &args.workload;
+        let given = folder_of(&args.workload);
         let folder = fs::metadata(given)
             .map_err(|error| {
                 Failure::usage(format!("could not read the workload {}: {error}", given.display()))
             })?
             .is_dir();
         let (mut manifest, base) = if folder {
-            (read_manifest(given)?, given.clone())
+            (read_manifest(given)?, given.to_owned())
         } else {
             (empty_manifest(given)?, PathBuf::from("."))
         };
@@ -58,7 +58,7 @@ impl Workload {
             }
         })?;
         let path = match (folder, manifest.program()) {
-            (false, _) => given.clone(),
+            (false, _) => given.to_owned(),
             (true, Some(program)) => base.join(program),
             (true, None) => {
                 return Err(Failure::usage(format!("{}: `program` is missing", manifest_path.display()))
@@ -86,6 +86,22 @@ impl Workload {
     }
 }
 
+/// The folder of a manifest that was named itself; everything else is what it is.
+fn folder_of(given: &Path) -> &Path {
+    match given.parent() {
+        Some(folder)
+            if given.file_name().is_some_and(|name| name == Manifest::FILE_NAME) && given.is_file() =>
+        {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        }
+        _ => given,
+    }
+}
+
 fn read_manifest(folder: &Path) -> Outcome<Manifest> {
     let path = folder.join(Manifest::FILE_NAME);
     if !path.exists() {
@@ -110,7 +126,13 @@ fn empty_manifest(path: &Path) -> Outcome<Manifest> {
 
 /// Applies what the command line says over the manifest.
 fn amend(manifest: &mut Manifest, args: &WorkloadArgs) -> Outcome<()> {
-    let wrong = |what: &str, problem: &dyn std::fmt::Display| Failure::usage(format!("{what}: {problem}"));
+    let wrong = |what: &str, problem: &enarx_package::manifest::Problem| {
+        let failure = Failure::usage(format!("{what}: {problem}"));
+        match problem.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    };
     if !args.arguments.is_empty() {
         manifest
             .set_args(args.arguments.iter().map(String::as_str))
@@ -190,9 +212,12 @@ fn read_tree(host: &Path, guest: &GuestPath, room: &mut Room, entries: &mut Vec<
         let kind = if metadata.is_dir() {
             for entry in fs::read_dir(&host).map_err(|error| wrong(&error))? {
                 let entry = entry.map_err(|error| wrong(&error))?;
-                let name =
-                    entry.file_name().into_string().map_err(|_| wrong(&"a name in it is not UTF-8"))?;
-                waiting.push((entry.path(), guest.join(&name).map_err(|error| wrong(&error))?));
+                let named = |why: &dyn std::fmt::Display| {
+                    Failure::usage(format!("could not take {:?} into the Keep: {why}", entry.path()))
+                        .hint("rename it, or give --dir a folder without it")
+                };
+                let name = entry.file_name().into_string().map_err(|_| named(&"its name is not UTF-8"))?;
+                waiting.push((entry.path(), guest.join(&name).map_err(|error| named(&error))?));
             }
             if guest.is_root() {
                 continue;

@@ -11,22 +11,24 @@ use clap_complete::Shell;
 use enarx_package::Manifest;
 use enarx_verifier::policy;
 
-use crate::args::Cli;
+use serde_json::{Value, json};
+
+use crate::args::{Cli, Format, OutputOptions};
 use crate::failure::{Failure, Outcome};
 
 /// `enarx init`
-pub(crate) fn manifest(folder: &Path) -> Outcome<()> {
+pub(crate) fn manifest(folder: &Path, output: &OutputOptions) -> Outcome<()> {
     fs::create_dir_all(folder).map_err(|error| {
         Failure::usage(format!("could not make the folder {}: {error}", folder.display()))
     })?;
     let file = folder.join(Manifest::FILE_NAME);
-    new_file(&file, Manifest::template().as_bytes()).map(|()| wrote(&file))
+    new_file(&file, Manifest::template().as_bytes()).map(|()| wrote(&file, output))
 }
 
 /// `enarx policy new`
-pub(crate) fn policy(file: Option<&Path>) -> Outcome<()> {
+pub(crate) fn policy(file: Option<&Path>, output: &OutputOptions) -> Outcome<()> {
     match file {
-        Some(file) => new_file(file, policy::template().as_bytes()).map(|()| wrote(file)),
+        Some(file) => new_file(file, policy::template().as_bytes()).map(|()| wrote(file, output)),
         None => print(policy::template().as_bytes()),
     }
 }
@@ -72,6 +74,16 @@ pub(crate) fn new_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
     }
 }
 
-fn wrote(path: &Path) {
-    tell!("wrote {}", path.display());
+fn wrote(path: &Path, output: &OutputOptions) {
+    let event = json!({ "event": "step", "step": "wrote", "file": path });
+    done(output, &format!("wrote {}", path.display()), &event);
+}
+
+/// Tells that a short command did what it was asked.
+pub(crate) fn done(output: &OutputOptions, text: &str, event: &Value) {
+    match output.format {
+        Format::Json => tell_json!(event),
+        Format::Text | Format::Ear if output.quiet => {}
+        Format::Text | Format::Ear => tell!("{text}"),
+    }
 }

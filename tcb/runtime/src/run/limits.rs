@@ -78,16 +78,16 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// A stable name for machines: the key of the limit.
+    /// A stable name: the key of the limit in a workload's manifest. Tables have none.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Memory => "memory-bytes",
+            Self::Memory => "memory",
             Self::Memories => "memories",
-            Self::TableElements => "table-elements",
+            Self::TableElements => "table_elements",
             Self::Tables => "tables",
             Self::Instances => "instances",
-            Self::Stack => "stack-bytes",
-            Self::RunTime => "run-time",
+            Self::Stack => "stack",
+            Self::RunTime => "time",
         }
     }
 }
