@@ -100,6 +100,15 @@ pub(crate) enum Command {
     /// Fetch, pack and list what vendors say about their hardware, for `enarx verify` without a network
     #[command(subcommand)]
     Collateral(CollateralCommand),
+    /// Tell which TEE this machine has, what is missing to use it, and what to do about it
+    ///
+    /// It is read from /proc, /sys and /dev; no device is opened, nothing is changed. It is the kernel's word and proves
+    /// nothing: what others rely on is evidence.
+    Platform(PlatformReportArgs),
+    /// Check the rest of the installation: programs, folders, keys, sandbox, clock, policy
+    ///
+    /// Exits with 0 if nothing failed, and with 4 otherwise.
+    Doctor(DoctorArgs),
     /// Write a commented Enarx.toml
     Init(InitArgs),
     /// Print a completion script for a shell
@@ -275,6 +284,28 @@ pub(crate) enum PolicyCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlatformReportArgs {
+    /// Show every check of what is not on this machine, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+
+    /// Look at a copy of another machine's proc, sys and dev in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The trust policy that is going to be used
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// The Keep program; by default enarx-keep beside enarx
+    #[arg(long, value_name = "FILE", env = "ENARX_KEEP", value_hint = ValueHint::FilePath)]
+    pub(crate) keep_program: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -24,7 +24,7 @@ use crate::trust;
 use crate::write::new_file;
 
 /// The folder of collateral in the cache of `enarx`.
-const FOLDER: &str = "collateral";
+pub(crate) const FOLDER: &str = "collateral";
 /// Width of the names of what is told of an item: the longest is `fetched`.
 const NAME_WIDTH: usize = 7;
 

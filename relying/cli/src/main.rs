@@ -24,6 +24,7 @@ macro_rules! tell_json {
 mod args;
 mod collateral;
 mod connect;
+mod doctor;
 mod evidence;
 mod failure;
 mod host;
@@ -32,6 +33,7 @@ mod keep;
 mod layout;
 mod lost;
 mod outputs;
+mod platform;
 mod progress;
 mod provision;
 mod release;
@@ -97,6 +99,8 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),
         Command::Collateral(command) => wait(collateral::perform(command, &output)).map(|()| 0),
+        Command::Platform(args) => platform::report(&args, &output).map(|()| 0),
+        Command::Doctor(args) => wait(doctor::examine(args, &output)),
         Command::Init(args) => write::manifest(&args.folder, &output).map(|()| 0),
         Command::Completions { shell } => write::completions(shell).map(|()| 0),
         Command::Man { folder } => write::manual(&folder).map(|()| 0),

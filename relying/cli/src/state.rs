@@ -19,7 +19,8 @@ const OWNER_KEY_FILE: &str = "owner.key";
 const VERIFIER_KEY_FILE: &str = "verifier.key";
 const CACHE_KEY_FILE: &str = "cache.key";
 const KEEPS_FOLDER: &str = "keeps";
-const SIMULATOR_FOLDER: &str = "simulator";
+/// The folder of the simulator in the state folder.
+pub(crate) const SIMULATOR_FOLDER: &str = "simulator";
 /// A record is a page of text; anything larger was not written by us.
 const MAX_RECORD: u64 = 64 * 1024;
 
@@ -60,10 +61,18 @@ impl KeepRecord {
 impl State {
     /// Opens the state folder: `$ENARX_STATE_DIR`, else `enarx` in the user's state folder.
     pub(crate) fn open() -> Outcome<Self> {
-        let folder = user_folder("ENARX_STATE_DIR", "XDG_STATE_HOME", ".local/state")?;
+        let folder = Self::place()?;
         private_folder(&folder)?;
         Ok(Self { folder })
     }
+
+    /// Where the state folder is or will be; makes nothing.
+    pub(crate) fn place() -> Outcome<PathBuf> {
+        user_folder("ENARX_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+    }
+
+    /// The files in the state folder that nobody else may read.
+    pub(crate) const KEYS: [&str; 3] = [OWNER_KEY_FILE, VERIFIER_KEY_FILE, CACHE_KEY_FILE];
 
     pub(crate) fn simulator_folder(&self) -> PathBuf {
         self.folder.join(SIMULATOR_FOLDER)

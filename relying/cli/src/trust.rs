@@ -47,6 +47,11 @@ impl PolicyFile {
     pub(crate) fn parse(name: &str, text: String) -> Outcome<Self> {
         Ok(Self { policy: check(name, &text)?, text })
     }
+
+    /// Whether platforms that protect nothing are acceptable to it.
+    pub(crate) fn accepts_simulated(&self) -> bool {
+        !self.policy.simulated_roots().is_empty()
+    }
 }
 
 /// The measurement of a Keep program, which takes some milliseconds and so is taken while other things are done.
