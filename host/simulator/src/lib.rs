@@ -12,11 +12,12 @@
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use enarx_simulator::{SimulatedPlatform, Simulator};
+//! use enarx_simulator::{Launched, Rehearsal, Simulator};
 //!
 //! let simulator = Simulator::open("/home/me/.local/state/enarx/simulator".as_ref())?;
-//! let platform: SimulatedPlatform = "amd/genoa@microcode=70,debug".parse()?;
-//! let bundle = simulator.attest(&platform, &[1; 64], &[2; 48], &[3; 32])?;
+//! let platform: Rehearsal = "intel/sapphire-rapids@status=OutOfDate,debug".parse()?;
+//! let launched = Launched { sha384: [1; 48], sha256: [2; 32], host_data: [3; 32] };
+//! let bundle = simulator.rehearse(&platform, &[4; 64], &launched)?;
 //! # Ok(()) }
 //! ```
 
@@ -59,9 +60,12 @@ pub use tpm::{SimulatedTpm, TpmContent, TpmKey};
 use pki::{Authority, Leaf, LeafId, Role};
 use store::Store;
 
+/// What identifies a root of a simulator.
+type RootOf = fn(&Simulator) -> Result<[u8; 32], SimulatorError>;
+
 /// Where roots beside those of AMD's generations are kept, and what gives their digests. Arm has no root: the key of a
 /// platform stands for itself, or its manufacturer for it.
-const OTHER_ROOTS: [(&str, fn(&Simulator) -> Result<[u8; 32], SimulatorError>); 7] = [
+const OTHER_ROOTS: [(&str, RootOf); 7] = [
     ("dcap/root", Simulator::dcap_root_spki_sha256),
     ("nitro/root", Simulator::nitro_root_spki_sha256),
     ("cca/platform-p256", |simulator| simulator.cca_platform_spki_sha256(Curve::P256)),

@@ -7,6 +7,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use common::simulator;
@@ -342,7 +343,7 @@ fn a_vulnerable_generation_is_refused_and_everything_else_goes_on() {
         [("amd", "sev-snp"), ("intel", "tdx"), ("intel", "sgx"), ("arm", "cca"), ("aws", "nitro")]
     {
         let any = if matches!(vendor, "amd" | "arm") { "minimum_tcb = \"not-checked\"\n" } else { "" };
-        policy += &format!("[[allow]]\nid = \"{tee}\"\nvendor = \"{vendor}\"\ntee = \"{tee}\"\n{any}");
+        writeln!(policy, "[[allow]]\nid = \"{tee}\"\nvendor = \"{vendor}\"\ntee = \"{tee}\"\n{any}").unwrap();
     }
     for platform in Rehearsal::known()
         .iter()

@@ -10,9 +10,7 @@ use sha2::{Digest as _, Sha256, Sha384};
 
 use super::text::{RehearsalError, Setting};
 use super::{IMAGE_REGISTER, sha256};
-use crate::{
-    AzureContent, Curve, SimulatedMachine, SimulatedTpm, Simulator, SimulatorError, TpmContent, TpmKey,
-};
+use crate::{AzureContent, Curve, SimulatedTpm, Simulator, SimulatorError, TpmContent, TpmKey};
 
 /// A machine whose TPM quotes the register of what was started, and what else one wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,12 +73,7 @@ impl Machine {
         simulator.attest_tpm(&tpm, report_data, |content| self.quote(content, program))
     }
 
-    /// A machine of Azure's, of which the hardware vouches for the attestation key.
-    #[allow(clippy::unused_self, reason = "every machine is the same")]
-    pub(super) fn azure(&self) -> SimulatedMachine {
-        SimulatedMachine { certified: false }
-    }
-
+    /// The same of a machine of Azure's.
     pub(super) fn change(&self, content: &mut AzureContent, program: &[u8; 32]) {
         self.quote(&mut content.tpm, program);
     }

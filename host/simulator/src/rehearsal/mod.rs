@@ -36,7 +36,10 @@ use sha2::{Digest as _, Sha256};
 pub use catalog::{KnownPlatform, PlatformOption};
 pub use text::RehearsalError;
 
-use crate::{Curve, SimulatedEnclave, SimulatedPlatform, Simulator, SimulatorError};
+use crate::{
+    AzureContent, Curve, DcapContent, SimulatedEnclave, SimulatedMachine, SimulatedPlatform, Simulator,
+    SimulatorError,
+};
 use intel::IntelPlatform;
 use machine::Machine;
 use realm::CcaPlatform;
@@ -157,7 +160,10 @@ impl Rehearsal {
                 text::product(platform, setting)? || machine.set(setting)? || text::amd(platform, setting)?
             }
             Tee::AzureTdx(platform, machine) => {
-                platform.set_family(setting)? || machine.set(setting)? || platform.set(setting)?
+                // Quotes of such machines are of one kind.
+                platform.set_family(setting)?
+                    || machine.set(setting)?
+                    || (!matches!(setting.name, "tee" | "version") && platform.set(setting)?)
             }
         };
         if known { Ok(()) } else { Err(text::unknown_option(setting, self.known)) }
@@ -171,8 +177,12 @@ impl FromStr for Rehearsal {
         let (name, options) = text.split_once('@').map_or((text, None), |(name, rest)| (name, Some(rest)));
         let known = catalog::PLATFORMS.iter().find(|platform| platform.name == name);
         let mut rehearsal = Self::of(known.ok_or_else(|| text::unknown_platform(name))?);
-        for option in options.iter().flat_map(|options| options.split(',')) {
-            rehearsal.set(Setting::parse(option))?;
+        let options = options.iter().flat_map(|options| options.split(','));
+        let mut settings: Vec<_> = options.map(Setting::parse).collect();
+        // What says which platform it is comes first, wherever it stands: it brings the rest of a sound one.
+        settings.sort_by_key(|setting| !setting.selects());
+        for setting in settings {
+            rehearsal.set(setting)?;
         }
         Ok(rehearsal)
     }
@@ -193,6 +203,7 @@ impl Simulator {
         launched: &Launched,
     ) -> Result<Bundle, SimulatorError> {
         let Launched { sha384, sha256, host_data } = launched;
+        let azure = SimulatedMachine::default();
         let mut bundle = match &platform.tee {
             Tee::Snp(snp) => self.attest(snp, report_data, sha384, host_data)?,
             Tee::Intel(intel) => intel.attest(self, report_data, launched)?,
@@ -200,14 +211,12 @@ impl Simulator {
             Tee::Nitro(enclave) => self.attest_enclave(enclave, report_data, sha384, |_| {})?,
             Tee::Tpm(machine) => machine.attest(self, report_data, sha256)?,
             Tee::AzureSnp(snp, machine) => {
-                let change = |content: &mut crate::AzureContent| machine.change(content, sha256);
-                let azure = machine.azure();
+                let change = |content: &mut AzureContent| machine.change(content, sha256);
                 self.attest_azure_snp(snp, &azure, report_data, &SIMULATED_PARAVISOR, change)?
             }
             Tee::AzureTdx(intel, machine) => {
-                let change = |content: &mut crate::AzureContent| machine.change(content, sha256);
-                let (azure, quote) =
-                    (machine.azure(), |content: &mut crate::DcapContent| intel.change(content));
+                let change = |content: &mut AzureContent| machine.change(content, sha256);
+                let quote = |content: &mut DcapContent| intel.change(content);
                 self.attest_azure_tdx(&azure, report_data, &SIMULATED_PARAVISOR, change, quote)?
             }
         };

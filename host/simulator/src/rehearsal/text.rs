@@ -63,6 +63,11 @@ impl<'a> Setting<'a> {
         Self { name, value: None }
     }
 
+    /// Whether it says which platform it is, and not what is the matter with it.
+    pub(super) fn selects(self) -> bool {
+        matches!((self.name, self.value), ("product" | "family" | "tee", Some(_)))
+    }
+
     /// The value as something else, or the error that says what was expected.
     pub(super) fn read<T>(self, expected: &'static str, value: Option<T>) -> Result<T, RehearsalError> {
         value.ok_or_else(|| RehearsalError::BadValue {
@@ -117,7 +122,7 @@ pub(super) fn product(
 ) -> Result<bool, RehearsalError> {
     let Setting { name: "product", value: Some(name) } = setting else { return Ok(false) };
     let product = Product::ALL.into_iter().find(|product| product.name() == name);
-    let product = setting.read("milan, genoa, siena or turin, before other options", product)?;
+    let product = setting.read("milan, genoa, siena or turin", product)?;
     *platform = SimulatedPlatform::new(product);
     Ok(true)
 }
