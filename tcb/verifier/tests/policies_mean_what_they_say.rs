@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use enarx_evidence::dcap::TcbStatus;
 use enarx_evidence::snp::TcbVersion;
 use enarx_verifier::policy::{
-    self, Advisories, Crl, DigestAlgorithm, Guest, Measurement, MinimumTcb, Policy, Product, SimulatedRoot,
-    Switch, TcbInfo, Tee, Vocabulary,
+    self, Advisories, Crl, DigestAlgorithm, Guest, Measurement, MinimumTcb, OnRefusal, Policy, Product,
+    SimulatedRoot, Switch, TcbInfo, Tee, Vocabulary,
 };
 use proptest::prelude::*;
 
@@ -135,6 +135,19 @@ fn every_field_is_read() {
 }
 
 #[test]
+fn a_keep_that_is_no_longer_accepted_is_flagged_unless_the_policy_says_more() {
+    let with = |text: &str| {
+        let policy = policy::template().replace("version = 1\n", &format!("version = 1\n{text}\n"));
+        Policy::parse(&policy).unwrap().on_refusal()
+    };
+    assert_eq!(with(""), OnRefusal::Flag);
+    for word in [OnRefusal::Flag, OnRefusal::Drain, OnRefusal::Stop] {
+        assert_eq!(with(&format!("on_refusal = \"{word}\"")), word);
+    }
+    assert_eq!(Policy::closed().on_refusal(), OnRefusal::Flag);
+}
+
+#[test]
 fn a_denied_product_needs_no_minimum() {
     let text = policy::template()
         .replace("[minimum_tcb.milan]\nbootloader = 4\ntee = 0\nsnp = 27\nmicrocode = 219\n", "");
@@ -212,6 +225,8 @@ fn every_difference_in_meaning_changes_the_digest() {
         ("[simulated]", "[cca]\nsoftware = [\"rmm\"]\n[simulated]"),
         ("[simulated]", "[cca]\nsoftware = [\"rmm\", \"bl2\"]\n[simulated]"),
         ("[simulated]", "[keep.registers]\nrem0 = [\"rmm\"]\n[simulated]"),
+        ("version = 1", "version = 1\non_refusal = \"drain\""),
+        ("version = 1", "version = 1\non_refusal = \"stop\""),
         ("[simulated]", "[[deny]]\nid = \"x\"\nvendor = \"amd\"\nproducts = [\"turin\"]\n[simulated]"),
     ];
     let mut digests = BTreeSet::from([Policy::parse(&base).unwrap().digest()]);

@@ -9,7 +9,7 @@
 //! 256 one byte, absent options the empty value. Rules are in the order of their ids, sets in the order of
 //! their items, and defaults are written out: comments, formatting, order and spelled-out defaults make no
 //! difference, everything else does. Only what the language gained after its first form (`registers`, `cca`, `tpm`,
-//! `intel`, `tcb info`) is left out where it says its default, so that a policy keeps its digest when the language grows.
+//! `intel`, `tcb info`, `on refusal`) is left out where it says its default, so that a policy keeps its digest when the language grows.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::Policy;
 use super::intel::{Intel, TcbInfo};
-use super::model::{Matcher, Measurement, SimulatedRoot, Tpm, Vocabulary};
+use super::model::{Matcher, Measurement, OnRefusal, SimulatedRoot, Tpm, Vocabulary};
 
 /// The SHA-256 of the canonical encoding.
 pub(super) fn digest(policy: &Policy) -> [u8; 32] {
@@ -79,6 +79,9 @@ fn encode(policy: &Policy, fields: &mut Fields) {
     }
     if policy.tcb_info != TcbInfo::Required {
         fields.word("tcb info", policy.tcb_info);
+    }
+    if policy.on_refusal != OnRefusal::Flag {
+        fields.word("on refusal", policy.on_refusal);
     }
 }
 

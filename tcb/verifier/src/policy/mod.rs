@@ -8,6 +8,7 @@
 //!
 //! ```toml
 //! version = 1
+//! on_refusal = "flag"                    # a Keep that is no longer accepted: "flag", "drain" or "stop"
 //!
 //! [keep]
 //! measurements = ["release"]             # names of reference values, or "sha384:<96 hex digits>"
@@ -88,7 +89,7 @@ use enarx_evidence::snp::TcbVersion;
 pub use error::PolicyError;
 pub use intel::{Advisories, Intel, Signer, TcbInfo};
 pub use model::{
-    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
+    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, OnRefusal, Product,
     SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
 };
 
@@ -113,6 +114,7 @@ pub struct Policy {
     tpm: Tpm,
     crl: Crl,
     tcb_info: TcbInfo,
+    on_refusal: OnRefusal,
 }
 
 /// A commented policy to start from: current AMD platforms, nothing simulated.
@@ -141,6 +143,7 @@ impl Policy {
             tpm: Tpm::default(),
             crl: Crl::Required,
             tcb_info: TcbInfo::Required,
+            on_refusal: OnRefusal::Flag,
         }
     }
 
@@ -216,6 +219,11 @@ impl Policy {
     /// What is asked of TPM quotes.
     pub fn tpm(&self) -> &Tpm {
         &self.tpm
+    }
+
+    /// What happens to a Keep that runs and is no longer accepted.
+    pub fn on_refusal(&self) -> OnRefusal {
+        self.on_refusal
     }
 
     /// What is asked of certificate revocation lists.

@@ -165,6 +165,18 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What happens to a Keep that runs and is no longer accepted, from the mildest to the strictest.
+    OnRefusal {
+        /// Its owner is told, and it goes on.
+        Flag = "flag",
+        /// Its owner is told, nothing new is sent to it, and it may end what it has begun.
+        Drain = "drain",
+        /// Its owner is told, and it is stopped.
+        Stop = "stop",
+    }
+}
+
 impl Product {
     /// The vendor that makes the product.
     pub fn vendor(self) -> Vendor {

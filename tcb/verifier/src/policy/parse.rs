@@ -16,7 +16,7 @@ use super::analysis::{self, Placed};
 use super::error::PolicyError;
 use super::intel::{self, TcbInfo};
 use super::model::{
-    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, Product,
+    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, OnRefusal, Product,
     SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
 };
 use super::reader::{At, Table, all_words};
@@ -27,6 +27,7 @@ const MAX_VMPL: u8 = 3;
 
 const ROOT_KEYS: &[&str] = &[
     "version",
+    "on_refusal",
     "keep",
     "simulated",
     "allow",
@@ -70,6 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         tcb_info,
         platform_software: platform_software(&root)?,
         tpm: tpm(&root)?,
+        on_refusal: root.word("on_refusal")?.unwrap_or(OnRefusal::Flag),
     })
 }
 
