@@ -51,7 +51,7 @@ pub use claims::{
     NitroClaims, NvGpuClaims, QuoteClaims, Register, SnpClaims, TpmClaims,
 };
 pub use policy::{Policy, Tee, Vendor};
-pub use refusal::{Check, Code, Refusal, Refusals};
+pub use refusal::{Check, Code, PolicyEntry, Refusal, Refusals};
 pub use result::{AttestationResult, Verified};
 pub use time::UnixTime;
 
@@ -96,6 +96,8 @@ pub struct Verification<'a> {
     pub crl: policy::Crl,
     /// What is asked of Intel's TCB info and enclave identities.
     pub tcb_info: policy::TcbInfo,
+    /// How old, and how long expired, either may be.
+    pub freshness: policy::Freshness,
     /// When the decision is made.
     pub now: UnixTime,
 }

@@ -87,14 +87,18 @@ fn a_refusal_says_everything_that_speaks_against() {
         refusals.to_string().lines().next(),
         Some(
             "tcb-too-old: current TCB: expected at least bootloader=4,tee=0,snp=27,microcode=219, \
-             found bootloader=4,tee=0,snp=27,microcode=1"
+             found bootloader=4,tee=0,snp=27,microcode=1; decided by `minimum_tcb.milan` in line 12 of the policy"
         )
     );
+    let line = simulated::POLICY.lines().position(|line| line == "[minimum_tcb.milan]").unwrap() + 1;
+    assert_eq!(line, 12);
     let json = serde_json::to_value(&refusals).unwrap();
     assert_eq!(json["verdict"], "refused");
     assert_eq!(json["refusals"][0]["code"], "tcb-too-old");
     assert_eq!(json["refusals"][0]["claim"], "current TCB");
     assert_eq!(json["refusals"][0]["section"], "56860, section 2.2");
+    assert_eq!(json["refusals"][0]["policy"]["entry"], "minimum_tcb.milan");
+    assert_eq!(json["refusals"][0]["policy"]["line"], 12);
     let failed = refusals.checks().iter().filter(|check| !check.passed).count();
     assert_eq!(failed, expected.len());
 }

@@ -117,6 +117,7 @@ fn every_field_is_read() {
             vmpl: BTreeSet::from([0, 1, 3]),
             vlek: Switch::Accept,
             smt: Switch::Refuse,
+            ..Guest::default()
         }
     );
     assert_eq!(policy.crl(), Crl::AbsentAccepted);

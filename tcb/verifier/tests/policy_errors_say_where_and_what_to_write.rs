@@ -93,9 +93,10 @@ fn unknown_keys() {
         "line 13, column 1: unknown key `microcod` in `minimum_tcb.milan`; did you mean `microcode`?"
     );
     assert_eq!(
-        damaged("vendor = \"amd\"", "expires = 2027-01-01"),
-        "line 6, column 1: unknown key `expires` in `allow`; known here: `id`, `vendor`, `tee`, `products`, \
-         `minimum_tcb`, `reason`"
+        damaged("vendor = \"amd\"", "until = 2027-01-01"),
+        "line 6, column 1: unknown key `until` in `allow`; known here: `id`, `vendor`, `tee`, `products`, `families`, \
+         `models`, `steppings`, `chip_ids`, `providers`, `fmspcs`, `ppids`, `platform_instances`, \
+         `implementation_ids`, `instance_ids`, `module_ids`, `drivers`, `firmwares`, `minimum_tcb`, `expires`, `reason`"
     );
     assert_eq!(
         damaged("[minimum_tcb.milan]", "[minimum_tcb.milano]"),
@@ -104,12 +105,13 @@ fn unknown_keys() {
     assert_eq!(
         damaged("bootloader = 4", "bootloader = 4\nfmc = 1"),
         "line 11, column 1: unknown key `fmc` in `minimum_tcb.milan`; known here: `bootloader`, `tee`, `snp`, \
-         `microcode`"
+         `microcode`, `current`, `committed`, `launch`, `reported`"
     );
     assert_eq!(
         extended("[guest]\ndebugging = \"refuse\"\nsmtp = \"accept\"\n"),
         "line 20, column 1: unknown key `debugging` in `guest`; known here: `debug`, `migration`, `vmpl`, \
-         `vlek`, `smt`"
+         `vlek`, `smt`, `several_sockets`, `ciphertext_visible`, `aliases_unchecked`, `power_readings`, `cxl`, \
+         `launch_keys`"
     );
 }
 
@@ -404,5 +406,122 @@ fn guest() {
     assert_eq!(
         extended("[guest]\nvmpl = [0, 4]\n"),
         "line 20, column 12: `guest.vmpl` must be from 0 to 3, not 4"
+    );
+}
+
+#[test]
+fn features_of_rules() {
+    let deny = |vendor: &str, more: &str| {
+        extended(&format!("[[deny]]\nid = \"x\"\nvendor = \"{vendor}\"\n{more}\n"))
+    };
+    assert_eq!(
+        deny("intel", "chip_ids = [\"0011223344556677\"]"),
+        "line 22, column 12: platforms of `intel` have no `chip_ids`; `chip_ids` is told by platforms of `amd`"
+    );
+    assert_eq!(
+        deny("amd", "chip_ids = []"),
+        "line 22, column 12: `chip_ids` is empty, so the rule can never match; write the values, or remove `chip_ids` \
+         to mean any"
+    );
+    assert_eq!(
+        deny("amd", "chip_ids = [\"00\"]"),
+        "line 22, column 13: `00` does not have 16 hexadecimal digits"
+    );
+    assert_eq!(
+        deny("intel", "fmspcs = [\"00806f050000\", \"00806F050000\"]"),
+        "line 22, column 27: a value is twice in `fmspcs`"
+    );
+    let hint = "correct it, or name the products that have it";
+    assert_eq!(
+        deny("amd", "products = [\"milan\"]\nfamilies = [0x1a]"),
+        format!("line 23, column 12: no product that the rule is about has `0x1a` in `families`; {hint}")
+    );
+    assert_eq!(
+        deny("intel", "products = [\"ice-lake-sp\"]\nfmspcs = [\"00806f050000\"]"),
+        format!(
+            "line 23, column 10: no product that the rule is about has `00806f050000` in `fmspcs`; {hint}"
+        )
+    );
+    assert_eq!(
+        deny("amd", "steppings = [16]"),
+        "line 22, column 14: `deny.steppings` must be from 0 to 15, not 16"
+    );
+    assert_eq!(
+        deny("amd", "products = [\"milan\"]\nexpires = \"2027-13-01\""),
+        "line 23, column 11: `2027-13-01` is not a date; write it as `2024-03-13`"
+    );
+}
+
+#[test]
+fn rules_that_deny_all_values_of_a_rule_that_allows() {
+    let allow = |ppids: &str| {
+        format!("[[allow]]\nid = \"spr\"\nvendor = \"intel\"\ntee = \"tdx\"\nppids = [{ppids}]\n")
+    };
+    let deny =
+        |id: &str, ppid: &str| format!("[[deny]]\nid = \"{id}\"\nvendor = \"intel\"\nppids = [{ppid}]\n");
+    let (one, two) = (format!("\"{}\"", "01".repeat(16)), format!("\"{}\"", "02".repeat(16)));
+    let both = format!("{one}, {two}");
+    assert_eq!(
+        extended(&format!("{}{}{}", allow(&both), deny("x", &one), deny("y", &two))),
+        "line 19, column 1: rule `spr` can never match: all it allows is denied by `x`, `y`; remove the rule, or narrow \
+         what is denied"
+    );
+    Policy::parse(&format!("{GOOD}{}{}", allow(&both), deny("x", &one))).unwrap();
+}
+
+#[test]
+fn sets() {
+    let with = |sets: &str, item: &str| {
+        extended(&format!("[sets]\n{sets}\n[[deny]]\nid = \"x\"\nvendor = \"intel\"\nppids = [\"{item}\"]\n"))
+    };
+    let ppid = "01".repeat(16);
+    assert_eq!(with("", "@lab"), "line 24, column 10: there is no set `lab`; write it under `[sets]`");
+    assert_eq!(
+        with(&format!("lab = [\"{ppid}\"]"), "@lob"),
+        "line 24, column 10: there is no set `lob`; did you mean `lab`?"
+    );
+    assert_eq!(
+        with("lab = []", "@lab"),
+        "line 20, column 1: the set `lab` is empty; remove it, or write what it stands for"
+    );
+    assert_eq!(
+        with("lab = [\"@other\"]", "@lab"),
+        "line 20, column 8: `@other` is in another set; write out what it stands for"
+    );
+    assert_eq!(
+        with("lab = [\"no\"]", "@lab"),
+        "line 24, column 10: `no` does not have 32 hexadecimal digits"
+    );
+    // A set that stands in many places costs what it stands for in each of them.
+    let set = (0..11_000).map(|number| format!("\"{number:032x}\"")).collect::<Vec<_>>().join(", ");
+    let rules = (0..10).map(|number| {
+        format!(
+            "[[deny]]\nid = \"r{number}\"\nvendor = \"intel\"\nsteppings = [{number}]\nppids = [\"@many\"]\n"
+        )
+    });
+    let error = extended(&format!("[sets]\nmany = [{set}]\n{}", rules.collect::<String>()));
+    assert_eq!(error, "line 70, column 10: the lists of the policy have more than 100000 items");
+}
+
+#[test]
+fn what_contradicts_itself_in_a_section() {
+    assert_eq!(
+        extended("[intel]\nadvisories_accepted = [\"A\"]\nadvisories_refused = [\"A\"]\n"),
+        "line 21, column 22: `A` is both in `intel.advisories_accepted` and in `advisories_refused`; remove it from one \
+         of them"
+    );
+    assert_eq!(
+        extended("[collateral]\nmaximum_age_days = 0\n"),
+        "line 20, column 20: `collateral.maximum_age_days` is 0, so nothing that a vendor says is acceptable; write 1 \
+         for what was made within a day"
+    );
+    assert_eq!(
+        extended("[workload]\nowners = []\n"),
+        "line 20, column 10: `workload.owners` is empty, so nothing is acceptable; remove it to accept any, or write \
+         which"
+    );
+    assert_eq!(
+        extended("[cca]\nsigners = [\"somebody\"]\n"),
+        "line 20, column 11: `somebody` is not a digest; write `sha256:` and 64 hexadecimal digits"
     );
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use enarx_evidence::snp::{CertTable, Guid, Report};
 use enarx_evidence::{Bundle, Endorsements};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, Code, TrustAnchors, Verification, verify};
 use vectors::{Case, Expected, Vectors};
 
@@ -42,6 +42,7 @@ fn codes(case: &Case, bundle: &Bundle, crl: Crl) -> Result<Claims, BTreeSet<Code
         anchors: &TrustAnchors::vendors(),
         crl,
         tcb_info: TcbInfo::Required,
+        freshness: Freshness::default(),
         now: case.verify_time(),
     };
     match verify(&verification) {
@@ -204,6 +205,7 @@ fn time_decides() {
             anchors: &anchors,
             crl: Crl::AbsentAccepted,
             tcb_info: TcbInfo::Required,
+            freshness: Freshness::default(),
             now,
         };
         verify(&verification).map(|_| ()).map_err(|refusals| refusals.codes().collect::<Vec<_>>())

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use enarx_evidence::Bundle;
 use enarx_evidence::nvgpu::Rim;
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, Code, NvGpuClaims, Root, TrustAnchors, UnixTime, Verification, verify};
 use toml::Value;
 use vectors::{Case, Expected, Vectors, later};
@@ -46,6 +46,7 @@ fn verdict(case: &Case, bundle: &Bundle, crl: Crl, now: UnixTime) -> Result<NvGp
         anchors: &TrustAnchors::vendors(),
         crl,
         tcb_info: TcbInfo::Required,
+        freshness: Freshness::default(),
         now,
     };
     match verify(&verification) {

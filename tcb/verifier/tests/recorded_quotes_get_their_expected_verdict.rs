@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use enarx_evidence::Bundle;
 use enarx_evidence::dcap::TcbStatus;
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, Code, DcapClaims, Root, TrustAnchors, UnixTime, Verification, verify};
 use toml::Value;
 use vectors::{Case, Expected, Vectors};
@@ -75,6 +75,7 @@ fn ask(case: &Case, bundle: &Bundle, asked: &Asked) -> Result<DcapClaims, BTreeS
         anchors: &TrustAnchors::vendors(),
         crl: asked.crl,
         tcb_info: asked.tcb_info,
+        freshness: Freshness::default(),
         now: asked.now,
     };
     match verify(&verification) {
@@ -228,7 +229,15 @@ fn a_quote_is_for_one_session() {
     let bundle = bundle(&case);
     let Asked { crl, tcb_info, now } = asked(&case);
     let (anchors, report_data) = (TrustAnchors::vendors(), &[0; 64]);
-    let verification = Verification { bundle: &bundle, report_data, anchors: &anchors, crl, tcb_info, now };
+    let verification = Verification {
+        bundle: &bundle,
+        report_data,
+        anchors: &anchors,
+        crl,
+        tcb_info,
+        freshness: Freshness::default(),
+        now,
+    };
     let refusals = verify(&verification).unwrap_err();
     assert_eq!(refusals.codes().collect::<Vec<_>>(), [Code::ReportDataMismatch]);
 }

@@ -13,7 +13,7 @@ mod vectors;
 use enarx_evidence::cose::EcKey;
 use enarx_evidence::nitro::Document as NitroDocument;
 use enarx_evidence::x509::{Document, documents};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, Code, TrustAnchors, UnixTime, Verification, verify};
 use sha2::{Digest as _, Sha256};
 use vectors::{Case, Expected, Vectors, earlier, later};
@@ -44,6 +44,7 @@ fn codes(case: &Case, anchors: &TrustAnchors, now: UnixTime) -> Result<Claims, V
         anchors,
         crl: Crl::Required,
         tcb_info: TcbInfo::Required,
+        freshness: Freshness::default(),
         now,
     };
     let refusals = match verify(&verification) {

@@ -13,7 +13,7 @@ mod vectors;
 use enarx_evidence::Bundle;
 use enarx_evidence::tpm::{AttestationKey, TpmEvidence};
 use enarx_evidence::x509::{Document, PublicKey, documents};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, Code, Root, TrustAnchors, UnixTime, Verification, verify};
 use sha2::{Digest as _, Sha256};
 use vectors::{Case, Expected, Vectors, earlier, later};
@@ -39,7 +39,15 @@ fn verdict(
     let report_data = case.padded_nonce();
     let tcb_info =
         if case.has_collateral("tcb_info.json") { TcbInfo::Required } else { TcbInfo::AbsentAccepted };
-    let verification = Verification { bundle, report_data: &report_data, anchors, crl, tcb_info, now };
+    let verification = Verification {
+        bundle,
+        report_data: &report_data,
+        anchors,
+        crl,
+        tcb_info,
+        freshness: Freshness::default(),
+        now,
+    };
     match verify(&verification) {
         Ok(verified) => Ok((verified.claims().clone(), verified.root().clone())),
         Err(refusals) => {

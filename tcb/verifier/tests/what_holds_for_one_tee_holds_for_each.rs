@@ -82,6 +82,7 @@ fn accepting(vendor: &str, tee: &str, bundle: &Bundle) -> String {
         anchors: &anchors(),
         crl: enarx_verifier::policy::Crl::Required,
         tcb_info: enarx_verifier::policy::TcbInfo::Required,
+        freshness: enarx_verifier::policy::Freshness::default(),
         now: now(),
     };
     let verified = verify(&verification).unwrap_or_else(|refusals| panic!("{tee}: {refusals}"));

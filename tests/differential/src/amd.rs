@@ -4,7 +4,7 @@
 
 use enarx_evidence::x509;
 use enarx_verifier::crypto::{RustCrypto, SignatureVerifier};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{TrustAnchors, UnixTime, Verification, verify_with};
 use sev::certs::snp::{Certificate, Chain, Verifiable as _, builtin, ca};
 use sev::firmware::guest::AttestationReport;
@@ -27,6 +27,7 @@ pub fn ours_by(case: &Case, crypto: &mut dyn SignatureVerifier) -> Opinion {
         anchors: &anchors,
         crl: Crl::AbsentAccepted,
         tcb_info: TcbInfo::Required,
+        freshness: Freshness::default(),
         now: UnixTime(case.now),
     };
     Opinion(match verify_with(&verification, crypto) {

@@ -8,7 +8,7 @@ use dcap_qvl::verify::QuoteVerifier;
 use enarx_evidence::dcap::{Certification, Quote};
 use enarx_evidence::{Bundle, Endorsements, Evidence, x509};
 use enarx_verifier::crypto::{RustCrypto, SignatureVerifier};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{Claims, TrustAnchors, UnixTime, Verification, verify_with};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -44,6 +44,7 @@ pub fn ours_by(
         anchors,
         crl: Crl::Required,
         tcb_info: TcbInfo::Required,
+        freshness: Freshness::default(),
         now: UnixTime(case.now),
     };
     Opinion(match verify_with(&verification, crypto) {

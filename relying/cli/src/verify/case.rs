@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use enarx_evidence::{Bundle, Format};
-use enarx_verifier::policy::{Crl, TcbInfo};
+use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{TrustAnchors, UnixTime, Verification, appraise, verify, verify_unbound};
 
 use super::verdict::{Decision, Verdict};
@@ -71,8 +71,16 @@ impl Case {
             let Self { bundle, anchors, crl, tcb_info, now, .. } = self;
             let (crl, tcb_info, now) = (*crl, *tcb_info, *now);
             let verify = if self.bound { verify } else { verify_unbound };
-            verify(&Verification { bundle, report_data, anchors, crl, tcb_info, now })
-                .map_or_else(Decision::Refused, Decision::Verified)
+            verify(&Verification {
+                bundle,
+                report_data,
+                anchors,
+                crl,
+                tcb_info,
+                freshness: Freshness::default(),
+                now,
+            })
+            .map_or_else(Decision::Refused, Decision::Verified)
         };
         let format = self.bundle.evidence.format;
         let given_up = self.given_up();

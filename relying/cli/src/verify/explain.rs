@@ -37,6 +37,9 @@ fn account(check: &Check, refusal: Option<&Refusal>) -> String {
         ("found", check.found.clone()),
         ("why", format!("{} ({})", check.why, check.section)),
     ];
+    if let Some(entry) = &check.policy {
+        entries.push(("policy", entry.to_string()));
+    }
     if let Some(refusal) = refusal {
         entries.push(("code", refusal.code.to_string()));
         entries.push(("fix", refusal.hint.to_owned()));

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use enarx_evidence::cca::LifecycleState;
 
+use super::Property;
 use super::rules::Ruling;
-use super::switch;
 use crate::policy::{Measurement, MinimumTcb, Policy};
 use crate::refusal::{Findings, Subject};
 use crate::{CcaClaims, Code, ReferenceValue};
@@ -23,7 +23,7 @@ pub(super) fn check(
     lifecycle(claims, policy, findings);
     for (_, minimum) in &ruling.minimums {
         match minimum {
-            MinimumTcb::Checked => software(claims, values, policy.platform_software(), findings),
+            MinimumTcb::Checked => software(claims, values, policy, findings),
             MinimumTcb::NotChecked => {
                 let code = Code::PlatformSoftwareNotAccepted;
                 let found = format_args!("{} components", claims.platform.components.len());
@@ -38,21 +38,17 @@ pub(super) fn check(
 fn lifecycle(claims: &CcaClaims, policy: &Policy, findings: &mut Findings) {
     let lifecycle = claims.platform.lifecycle;
     let debug = claims.debug();
-    switch(Subject::CcaDebug, Code::DebugAllowed, policy.guest().debug, debug, findings);
+    let code = Code::DebugAllowed;
+    Property::of(policy, "guest.debug", policy.guest().debug, Subject::CcaDebug, code).check(debug, findings);
     let closed = debug || lifecycle.state() == Some(LifecycleState::Secured);
     let code = Code::LifecycleNotSecured;
     findings.check(Subject::CcaLifecycle, code, closed, "secured", lifecycle);
 }
 
-/// Every component has a measurement that the policy accepts.
-fn software(
-    claims: &CcaClaims,
-    values: &[ReferenceValue],
-    accepted: &BTreeSet<Measurement>,
-    findings: &mut Findings,
-) {
+/// Every component has a measurement that the policy accepts, or was signed by somebody that it accepts.
+fn software(claims: &CcaClaims, values: &[ReferenceValue], policy: &Policy, findings: &mut Findings) {
     let mut digests = Vec::new();
-    for measurement in accepted {
+    for measurement in &policy.cca().software {
         match measurement {
             Measurement::Digest { digest, .. } => digests.push(digest.as_slice()),
             Measurement::Reference(name) => {
@@ -68,11 +64,21 @@ fn software(
     }
     for component in &claims.platform.components {
         let measurement = component.measurement.as_bytes();
-        let known = digests.contains(&measurement);
+        let signed = is_signer(&policy.cca().signers, component.signer.as_bytes());
+        let known = signed || digests.contains(&measurement);
         let name = component.kind.as_deref().unwrap_or("a component without a name");
-        let expected = format_args!("{name}, with a measurement of `[cca]`, `software`");
-        let found = hex::encode(measurement);
-        let code = Code::PlatformSoftwareNotAccepted;
-        findings.check(Subject::CcaSoftware, code, known, expected, found);
+        let signers = if policy.cca().signers.is_empty() { "" } else { ", or a signer of `signers`" };
+        let expected = format_args!("{name}, with a measurement of `[cca]`, `software`{signers}");
+        let signer = if signed { ", whose signer is accepted" } else { "" };
+        let found = format_args!("{}{signer}", hex::encode(measurement));
+        let (entry, code) = (policy.entry("cca.software"), Code::PlatformSoftwareNotAccepted);
+        findings.check_by(entry, Subject::CcaSoftware, code, known, expected, found);
     }
+}
+
+fn is_signer(accepted: &BTreeSet<Measurement>, signer: &[u8]) -> bool {
+    accepted.iter().any(|accepted| match accepted {
+        Measurement::Digest { digest, .. } => digest == signer,
+        Measurement::Reference(_) => false,
+    })
 }

@@ -27,8 +27,8 @@ pub(super) fn check(
     }
     let accepted = launched.matched.is_some();
     let found = hex::encode(claims.measurement());
-    let code = Code::MeasurementNotAccepted;
-    findings.check(Subject::Measurement, code, accepted, launched.expected, found);
+    let (entry, code) = (policy.entry("keep.measurements"), Code::MeasurementNotAccepted);
+    findings.check_by(entry, Subject::Measurement, code, accepted, launched.expected, found);
     let is_named = |register: &Register<'_>| policy.register(&register.name).is_some();
     let named = claims.optional_registers().into_iter().filter(is_named);
     for register in claims.registers().into_iter().chain(named) {
@@ -43,7 +43,8 @@ pub(super) fn check(
         let found = format_args!("{}", hex::encode(register.value));
         let expected = format_args!("{} of {expected}", register.name);
         let accepted = started.matched.is_some();
-        findings.check(Subject::Register, Code::RegisterNotAccepted, accepted, expected, found);
+        let entry = policy.entry(&format!("keep.registers.{}", register.name));
+        findings.check_by(entry, Subject::Register, Code::RegisterNotAccepted, accepted, expected, found);
     }
     launched.matched.unwrap_or_default()
 }

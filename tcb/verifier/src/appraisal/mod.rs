@@ -13,6 +13,9 @@ mod nitro;
 mod rules;
 mod snp;
 mod tpm;
+mod workload;
+
+pub(crate) use workload::check as check_workload;
 
 use alloc::format;
 use alloc::string::String;
@@ -20,11 +23,12 @@ use alloc::string::String;
 use enarx_evidence::Format;
 
 use crate::crypto::SignatureVerifier;
-use crate::policy::{Policy, SimulatedRoot, Switch};
+use crate::policy::{Collateral, Policy, SimulatedRoot, Switch};
 use crate::refusal::{Findings, Subject};
 use crate::result::{Decision, Verified};
 use crate::{
-    AttestationResult, AzureMachine, Claims, Code, Refusals, Request, Root, TrustAnchors, Verification,
+    AttestationResult, AzureMachine, Claims, Code, PolicyEntry, Refusals, Request, Root, TrustAnchors,
+    Verification,
 };
 
 /// What verification leaves to appraise. Without a root nothing is proved.
@@ -63,17 +67,17 @@ pub(crate) fn appraise(
 ) -> Result<AttestationResult, Refusals> {
     let Request { bundle, report_data, reference_values, policy, now, .. } = *request;
     let anchors = anchors(request.anchors, policy);
-    let (crl, tcb_info) = (policy.crl(), policy.tcb_info());
-    let verification = Verification { bundle, report_data, anchors: &anchors, crl, tcb_info, now };
+    let Collateral { crl, tcb_info, freshness } = *policy.collateral();
+    let verification = Verification { bundle, report_data, anchors: &anchors, crl, tcb_info, freshness, now };
     let mut findings = Findings::default();
     let examined = examine(&verification, crypto, &mut findings);
     let mut accepted = (String::new(), String::new());
     if let Some(Examined { claims, root }) = &examined {
         simulated(root.as_ref(), policy, &mut findings);
-        let ruling = rules::check(claims, policy, &mut findings);
+        let ruling = rules::check(claims, policy, now, &mut findings);
         match claims {
             Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, &mut findings),
-            Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, &mut findings),
+            Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, now, &mut findings),
             Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, &mut findings),
             Claims::Nitro(claims) => nitro::check(claims, policy, &mut findings),
             Claims::Tpm(claims) => tpm::check(&claims.quote, policy, &mut findings),
@@ -84,7 +88,7 @@ pub(crate) fn appraise(
             // The rules and the measurement are all that is asked of devices.
             Claims::NvGpu(_) => {}
             Claims::AzureTdx(claims) => {
-                dcap::check(&claims.hardware, policy, &mut findings);
+                dcap::check(&claims.hardware, policy, now, &mut findings);
                 machine(&claims.machine, policy, &mut findings);
             }
         }
@@ -121,13 +125,30 @@ fn simulated(root: Option<&Root>, policy: &Policy, findings: &mut Findings) {
     });
     let expected = "a vendor's root, or one that the policy names";
     let found = format_args!("the simulated root `{name}`, sha256:{}", hex::encode(spki_sha256));
-    findings.check(Subject::Simulated, Code::SimulatedNotAccepted, accepted, expected, found);
+    let (entry, code) = (policy.entry("simulated.roots"), Code::SimulatedNotAccepted);
+    findings.check_by(entry, Subject::Simulated, code, accepted, expected, found);
 }
 
-/// A property that a policy accepts or refuses.
-fn switch(subject: Subject, code: Code, policy: Switch, present: bool, findings: &mut Findings) {
-    let accepted = policy == Switch::Accept || !present;
-    let expected = if policy == Switch::Accept { "yes or no" } else { "no" };
-    let found = if present { "yes" } else { "no" };
-    findings.check(subject, code, accepted, expected, found);
+/// A property that a policy accepts or refuses, and what to call it.
+struct Property {
+    subject: Subject,
+    code: Code,
+    /// The entry of the policy that decides, and what it says.
+    entry: PolicyEntry,
+    switch: Switch,
+}
+
+impl Property {
+    /// A property that is decided by an entry of this path.
+    fn of(policy: &Policy, path: &str, switch: Switch, subject: Subject, code: Code) -> Self {
+        Self { subject, code, entry: policy.entry(path), switch }
+    }
+
+    /// Notes whether evidence has the property and may have it.
+    fn check(self, present: bool, findings: &mut Findings) {
+        let accepts = self.switch == Switch::Accept;
+        let expected = if accepts { "yes or no" } else { "no" };
+        let found = if present { "yes" } else { "no" };
+        findings.check_by(self.entry, self.subject, self.code, accepts || !present, expected, found);
+    }
 }

@@ -2,11 +2,12 @@
 
 //! What a policy asks of AWS Nitro Enclaves beside their measurements.
 
-use super::switch;
+use super::Property;
 use crate::policy::Policy;
 use crate::refusal::{Findings, Subject};
 use crate::{Code, NitroClaims};
 
 pub(super) fn check(claims: &NitroClaims, policy: &Policy, findings: &mut Findings) {
-    switch(Subject::NitroDebug, Code::DebugAllowed, policy.guest().debug, claims.debug(), findings);
+    let (debug, code) = (policy.guest().debug, Code::DebugAllowed);
+    Property::of(policy, "guest.debug", debug, Subject::NitroDebug, code).check(claims.debug(), findings);
 }

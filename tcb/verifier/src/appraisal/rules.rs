@@ -7,9 +7,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::policy::{AllowRule, MinimumTcb, Policy, Product, Tee, Vocabulary as _};
-use crate::refusal::{Findings, Subject};
-use crate::{Claims, Code};
+use crate::policy::{
+    AllowRule, Applies, Decided, MinimumTcb, Nearly, Place, Platform, Policy, Product, Vocabulary as _, day,
+};
+use crate::refusal::{Findings, PolicyEntry, Subject};
+use crate::{Claims, Code, UnixTime};
+
+/// How many rules are named that nearly allow a platform.
+const MOST_NAMED: usize = 3;
 
 /// What the rules say about a platform.
 pub(super) struct Ruling {
@@ -20,16 +25,18 @@ pub(super) struct Ruling {
 }
 
 /// Applies the rules to each product that the platform may be.
-pub(super) fn check(claims: &Claims, policy: &Policy, findings: &mut Findings) -> Ruling {
-    let tee = claims.tee();
+pub(super) fn check(claims: &Claims, policy: &Policy, now: UnixTime, findings: &mut Findings) -> Ruling {
+    let (tee, features) = (claims.tee(), claims.features());
     let mut allowed_by = BTreeSet::new();
     let mut minimums = Vec::new();
     for product in claims.products() {
-        let allowing = policy.allowing(tee, product).collect::<Vec<_>>();
-        check_allowed(tee, product, &allowing, findings);
-        let denied = check_denied(tee, product, policy, findings);
+        let platform = Platform { tee, product, features: &features };
+        let decided = policy.decide(&platform, now);
+        check_allowed(&platform, &decided, findings);
+        check_denied(&platform, &decided, findings);
+        let allowing = &decided.allowed_by;
         // A product that is denied needs no minimum, and one that no rule allows has none.
-        if !allowing.is_empty() && (!denied || policy.minimum_tcb(product).is_some()) {
+        if !allowing.is_empty() && (decided.is_accepted() || policy.floor(product).is_some()) {
             let checked = allowing.iter().any(|rule| rule.minimum_tcb == MinimumTcb::Checked);
             let minimum = if checked { MinimumTcb::Checked } else { MinimumTcb::NotChecked };
             minimums.push((product, minimum));
@@ -39,24 +46,59 @@ pub(super) fn check(claims: &Claims, policy: &Policy, findings: &mut Findings) -
     Ruling { allowed_by: allowed_by.into_iter().collect::<Vec<_>>().join(", "), minimums }
 }
 
-fn check_allowed(tee: Tee, product: Product, allowing: &[&AllowRule], findings: &mut Findings) {
-    let found = allowing.first().map_or(String::from("none"), |rule| format!("rule `{}`", rule.id));
-    let expected = format_args!("a rule that allows {} {}", tee.name(), product.name());
-    let allowed = !allowing.is_empty();
-    findings.check(Subject::Allowed, Code::PlatformNotAllowed, allowed, expected, found);
+fn entry(kind: &str, id: &str, place: &Place) -> PolicyEntry {
+    PolicyEntry::new(format!("{kind}.{id}"), Some(place))
 }
 
-fn check_denied(tee: Tee, product: Product, policy: &Policy, findings: &mut Findings) -> bool {
-    let expected = format!("no rule that denies {} {}", tee.name(), product.name());
-    let mut denied = false;
-    for rule in policy.denying(tee, product) {
-        denied = true;
-        let reason = rule.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        let found = format_args!("rule `{}`{reason}", rule.id);
-        findings.refuse(Subject::Denied, Code::ProductDenied, &expected, found);
+fn check_allowed(platform: &Platform<'_>, decided: &Decided<'_>, findings: &mut Findings) {
+    let expected = format!("a rule that allows {} {}", platform.tee.name(), platform.product.name());
+    match decided.allowed_by.first() {
+        Some(rule) => {
+            let (entry, found) = (entry("allow", &rule.id, &rule.place), format!("rule `{}`", rule.id));
+            findings.check_by(entry, Subject::Allowed, Code::PlatformNotAllowed, true, expected, found);
+        }
+        None => match decided.nearly.first() {
+            Some((rule, _)) => {
+                let (entry, found) = (entry("allow", &rule.id, &rule.place), nearly(&decided.nearly));
+                findings.check_by(entry, Subject::Allowed, Code::PlatformNotAllowed, false, expected, found);
+            }
+            None => findings.refuse(Subject::Allowed, Code::PlatformNotAllowed, expected, "none"),
+        },
     }
-    if !denied {
+}
+
+/// The rules that would allow a platform but for something.
+fn nearly(rules: &[(&AllowRule, Nearly)]) -> String {
+    let why = |(rule, why): &(&AllowRule, Nearly)| {
+        let id = &rule.id;
+        match why {
+            Nearly::Expired(end) => format!("rule `{id}` expired on {}", day(*end)),
+            Nearly::Other(feature) => format!("rule `{id}` is about other `{}`", feature.name()),
+            Nearly::Untold(feature) => {
+                format!("rule `{id}` asks for `{}`, which the evidence does not tell", feature.name())
+            }
+        }
+    };
+    let named = rules.iter().take(MOST_NAMED).map(why).collect::<Vec<_>>().join("; ");
+    match rules.len().saturating_sub(MOST_NAMED) {
+        0 => format!("none: {named}"),
+        more => format!("none: {named}; and {more} more"),
+    }
+}
+
+fn check_denied(platform: &Platform<'_>, decided: &Decided<'_>, findings: &mut Findings) {
+    let expected = format!("no rule that denies {} {}", platform.tee.name(), platform.product.name());
+    for (rule, applies) in &decided.denied_by {
+        let reason = rule.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        let may = match applies {
+            Applies::Unknown => ", which asks for what the evidence does not tell",
+            _ => "",
+        };
+        let found = format_args!("rule `{}`{may}{reason}", rule.id);
+        let entry = entry("deny", &rule.id, &rule.place);
+        findings.check_by(entry, Subject::Denied, Code::ProductDenied, false, &expected, found);
+    }
+    if decided.denied_by.is_empty() {
         findings.check(Subject::Denied, Code::ProductDenied, true, &expected, "none");
     }
-    denied
 }

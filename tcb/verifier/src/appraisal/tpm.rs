@@ -32,7 +32,8 @@ pub(super) fn check(quote: &QuoteClaims, policy: &Policy, findings: &mut Finding
             let quoted = registers.contains_key(&number);
             let found = if quoted { "it is" } else { "it is not" };
             let expected = format_args!("a quote about {name}, which the policy names");
-            findings.check(Subject::Registers, Code::RegisterNotQuoted, quoted, expected, found);
+            let (entry, code) = (policy.entry(&format!("keep.registers.{name}")), Code::RegisterNotQuoted);
+            findings.check_by(entry, Subject::Registers, code, quoted, expected, found);
         }
     }
 }
@@ -50,5 +51,6 @@ fn sha1(quote: &QuoteClaims, policy: &Policy, findings: &mut Findings) {
     let expected = if accepted { "any hash function" } else { "SHA-256 or stronger" };
     let found =
         if found.is_empty() { String::from("no SHA-1") } else { format!("SHA-1 for {}", found.join(", ")) };
-    findings.check(Subject::HashFunction, Code::WeakHashNotAccepted, good, expected, found);
+    let (entry, code) = (policy.entry("tpm.sha1"), Code::WeakHashNotAccepted);
+    findings.check_by(entry, Subject::HashFunction, code, good, expected, found);
 }

@@ -68,6 +68,7 @@ fn check_issuer<'a>(
         }
     }
     let accepted = verification.crl == Crl::AbsentAccepted;
+    let freshness = verification.freshness;
     let expected = format_args!("a revocation list of {name}, current at {now}");
     let Some(list) = genuine.into_iter().max_by_key(|list| (is_current(list, now), list.this_update)) else {
         let found = if accepted { "none, which the policy accepts" } else { "none" };
@@ -76,9 +77,17 @@ fn check_issuer<'a>(
     };
     let code = if now.0 < list.this_update { Code::CrlNotYetValid } else { Code::CrlExpired };
     let current = is_current(list, now);
-    let note = if accepted && !current { ", which the policy accepts" } else { "" };
+    let accepted_late = accepted || (list.this_update..freshness.until(list.next_update)).contains(&now.0);
+    let note = if accepted_late && !current { ", which the policy accepts" } else { "" };
     let found = format_args!("from {} to {}{note}", UnixTime(list.this_update), UnixTime(list.next_update));
-    findings.check(Subject::Revocation, code, current || accepted, expected, found);
+    findings.check(Subject::Revocation, code, current || accepted_late, expected, found);
+    if let Some(end) = freshness.too_old(list.this_update) {
+        let young = now.0 < end || accepted;
+        let days = freshness.maximum_age_days.unwrap_or_default();
+        let expected = format_args!("a revocation list of {name} made in the last {days} days");
+        let found = format_args!("made at {}", UnixTime(list.this_update));
+        findings.check(Subject::CrlAge, Code::CrlTooOld, young, expected, found);
+    }
 }
 
 fn is_current(list: &RevocationList<'_>, now: UnixTime) -> bool {

@@ -10,6 +10,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::{Register, Text};
+use crate::policy::{Feature, Features};
 
 /// What an Arm CCA attestation token says about a platform and a realm on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,13 @@ impl CcaClaims {
     /// Whether the platform can be debugged beside its root of trust, and with the realm manager every realm.
     pub fn debug(&self) -> bool {
         self.platform.lifecycle.state() == Some(LifecycleState::NonCcaPlatformDebug)
+    }
+
+    pub(super) fn features(&self) -> Features {
+        Features::from([
+            (Feature::ImplementationIds, Vec::from([self.platform.implementation_id.to_vec()])),
+            (Feature::InstanceIds, Vec::from([self.platform.instance_id.to_vec()])),
+        ])
     }
 
     pub(super) fn registers(&self) -> Vec<Register<'_>> {

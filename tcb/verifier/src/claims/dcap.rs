@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Register, Text};
 use crate::UnixTime;
-use crate::policy::{Product, Vocabulary as _};
+use crate::policy::{Feature, Features, Product, Vocabulary as _};
 
 /// What a quote and the certificate of its platform say, and what Intel thinks of that platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +50,37 @@ pub struct JudgedTcb {
     pub advisories: Vec<String>,
     /// `tcbEvaluationDataNumber` of the document that says so.
     pub evaluation_data_number: u32,
+    /// The date of the oldest level that is newer and that the part does not reach: since then it is out of date.
+    /// `None` if it reaches the newest.
+    pub behind_since: Option<UnixTime>,
 }
 
 impl DcapClaims {
     /// The processor's family.
     pub fn product(&self) -> Product {
         Family::from_fmspc(&self.pck.fmspc).map_or(Product::IntelOther, Product::from)
+    }
+
+    /// The kind of platform names the processor's signature by CPUID.
+    pub(super) fn features(&self) -> Features {
+        let pck = &self.pck;
+        let one = |bytes: &[u8]| Vec::from([bytes.to_vec()]);
+        let instance = pck.platform_instance_id.iter().map(|id| id.to_vec()).collect();
+        // Family, model and stepping stand in it as in CPUID leaf 1, see `Family::from_fmspc`.
+        let [first, second, third, fourth, ..] = pck.fmspc;
+        let family = match third >> 4 {
+            0xf => 0xf_u8.saturating_add(first & 0xf),
+            family => family,
+        };
+        Features::from([
+            (Feature::Families, one(&[family])),
+            (Feature::Models, one(&[second & 0xf0 | third & 0xf])),
+            (Feature::Steppings, one(&[fourth >> 4])),
+            (Feature::Fmspcs, one(&pck.fmspc)),
+            (Feature::Ppids, one(&pck.ppid)),
+            // A platform that is not registered has none, which is not the same as not telling it.
+            (Feature::PlatformInstances, instance),
+        ])
     }
 
     /// Whether the host may debug the TD or enclave.
@@ -142,11 +167,12 @@ impl Serialize for DcapTcb {
 
 impl Serialize for JudgedTcb {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("JudgedTcb", 4)?;
+        let mut fields = serializer.serialize_struct("JudgedTcb", 5)?;
         fields.serialize_field("status", &Text(self.status))?;
         fields.serialize_field("date", &self.date)?;
         fields.serialize_field("advisories", &self.advisories)?;
         fields.serialize_field("evaluation_data_number", &self.evaluation_data_number)?;
+        fields.serialize_field("behind_since", &self.behind_since)?;
         fields.end()
     }
 }

@@ -25,7 +25,7 @@ pub use nvgpu::NvGpuClaims;
 pub use snp::SnpClaims;
 pub use tpm::{QuoteClaims, TpmClaims};
 
-use crate::policy::{Product, Tee, Vendor, Vocabulary as _};
+use crate::policy::{Features, Product, Tee, Vendor, Vocabulary as _};
 
 /// What evidence says about a platform and what runs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,6 +115,20 @@ impl Claims {
             Self::Cca(_) => Vec::from([Product::CcaPlatform]),
             Self::Nitro(_) => Vec::from([Product::NitroSystem]),
             Self::Tpm(_) => Vec::from([Product::Tpm2]),
+        }
+    }
+
+    /// What rules of a policy may ask beside vendor, TEE and product.
+    pub fn features(&self) -> Features {
+        match self {
+            Self::SevSnp(claims) => claims.features(),
+            Self::AzureSnp(claims) => claims.hardware.features(),
+            Self::Tdx(claims) | Self::Sgx(claims) => claims.features(),
+            Self::AzureTdx(claims) => claims.hardware.features(),
+            Self::Cca(claims) => claims.features(),
+            Self::Nitro(claims) => claims.features(),
+            Self::NvGpu(claims) => claims.features(),
+            Self::Tpm(_) => Features::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::Register;
 use crate::UnixTime;
+use crate::policy::{Feature, Features};
 
 /// What an attestation document of AWS Nitro Enclaves says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,14 @@ impl NitroClaims {
     /// When the document was made.
     pub fn made_at(&self) -> UnixTime {
         UnixTime(self.document.timestamp / 1000)
+    }
+
+    /// The module is known by its own name, which changes with every launch, and by that of the instance beside it.
+    pub(super) fn features(&self) -> Features {
+        let module = &self.document.module_id;
+        let instance = module.rsplit_once("-enc").map(|(instance, _)| instance);
+        let names = [Some(module.as_str()), instance].into_iter().flatten();
+        Features::from([(Feature::ModuleIds, names.map(|name| name.as_bytes().to_vec()).collect())])
     }
 
     pub(super) fn registers(&self) -> Vec<Register<'_>> {

@@ -10,7 +10,7 @@ use enarx_evidence::nvgpu::{OpaqueField, Report};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use crate::policy::{Product, Vocabulary as _};
+use crate::policy::{Feature, Features, Product, Vocabulary as _};
 
 /// What the report of a device and the certificate of its key say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,15 @@ pub struct NvGpuClaims {
     /// SHA-384 of all measurements in the order of their indices: each as its index in one byte, the length of its value
     /// in eight, big-endian, and its value.
     pub measurement: [u8; 48],
+}
+
+impl NvGpuClaims {
+    /// A device that does not name its versions does not tell them.
+    pub(super) fn features(&self) -> Features {
+        let versions = [(Feature::Drivers, &self.driver_version), (Feature::Firmwares, &self.vbios_version)];
+        let told = versions.into_iter().filter_map(|(feature, version)| Some((feature, version.as_ref()?)));
+        told.map(|(feature, version)| (feature, Vec::from([version.as_bytes().to_vec()]))).collect()
+    }
 }
 
 impl Serialize for NvGpuClaims {

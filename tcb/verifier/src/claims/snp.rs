@@ -10,7 +10,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::Text;
-use crate::policy;
+use crate::policy::{self, Feature, Features};
 
 /// What an AMD SEV-SNP report and the certificate of its key say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,22 @@ impl SnpClaims {
             Some(product) => Vec::from([product.into()]),
             None => Product::ALL.into_iter().filter(of_generation).map(policy::Product::from).collect(),
         }
+    }
+
+    /// Reports of version 2 do not tell the CPUID, and a host may hide its chip.
+    pub(super) fn features(&self) -> Features {
+        // A key that is not lent was lent to nobody, which is not the same as not being told.
+        let provider = self.csp_id.iter().map(|id| id.as_bytes().to_vec()).collect();
+        let mut features = Features::from([(Feature::Providers, provider)]);
+        if let Some(cpuid) = self.report.cpuid {
+            features.insert(Feature::Families, Vec::from([Vec::from([cpuid.family])]));
+            features.insert(Feature::Models, Vec::from([Vec::from([cpuid.model])]));
+            features.insert(Feature::Steppings, Vec::from([Vec::from([cpuid.stepping])]));
+        }
+        if let Some(chip_id) = self.chip_id() {
+            features.insert(Feature::ChipIds, Vec::from([chip_id.to_vec()]));
+        }
+        features
     }
 
     /// The chip, unless its host hides it: as many bytes as identify it.

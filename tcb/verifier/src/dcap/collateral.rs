@@ -40,6 +40,8 @@ struct Kind {
     signature: Code,
     expired: Code,
     not_yet_valid: Code,
+    age: Subject,
+    too_old: Code,
 }
 
 const TCB_INFO: &Kind = &Kind {
@@ -48,6 +50,8 @@ const TCB_INFO: &Kind = &Kind {
     signature: Code::TcbInfoSignatureInvalid,
     expired: Code::TcbInfoExpired,
     not_yet_valid: Code::TcbInfoNotYetValid,
+    age: Subject::TcbInfoAge,
+    too_old: Code::TcbInfoTooOld,
 };
 
 const QE_IDENTITY: &Kind = &Kind {
@@ -56,6 +60,8 @@ const QE_IDENTITY: &Kind = &Kind {
     signature: Code::QeIdentitySignatureInvalid,
     expired: Code::QeIdentityExpired,
     not_yet_valid: Code::QeIdentityNotYetValid,
+    age: Subject::QeIdentityAge,
+    too_old: Code::QeIdentityTooOld,
 };
 
 /// How many signatures are verified at most to find out which documents are genuine. A genuine set needs two.
@@ -194,10 +200,23 @@ fn check(
     };
     let current = (issued..next).contains(&now.0);
     let code = if now.0 < issued { kind.not_yet_valid } else { kind.expired };
-    let note = if accepted && !current { ", which the policy accepts" } else { "" };
+    let freshness = verification.freshness;
+    let accepted_late = accepted || (issued..freshness.until(next)).contains(&now.0);
+    let note = if accepted_late && !current { ", which the policy accepts" } else { "" };
     let expected = format_args!("current at {now}");
     let found = format_args!("from {} to {}{note}", UnixTime(issued), UnixTime(next));
-    findings.check(kind.subject, code, current || accepted, expected, found);
+    findings.check(kind.subject, code, current || accepted_late, expected, found);
+    if let Some(end) = freshness.too_old(issued) {
+        let days = freshness.maximum_age_days.unwrap_or_default();
+        let (expected, found) = (format_args!("made in the last {days} days"), UnixTime(issued));
+        findings.check(
+            kind.age,
+            kind.too_old,
+            now.0 < end || accepted,
+            expected,
+            format_args!("made at {found}"),
+        );
+    }
     if best.is_none() {
         let expected = "the certificate of the TCB signing key";
         findings.refuse(kind.subject, Code::TcbSignerMissing, expected, "none");

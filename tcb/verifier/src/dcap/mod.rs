@@ -16,6 +16,8 @@ mod module;
 mod quoting_enclave;
 mod tcb;
 
+pub(crate) use tcb::merge;
+
 use alloc::boxed::Box;
 
 use enarx_evidence::Format;

@@ -26,6 +26,7 @@ struct Unknown {
 /// What is known about a TD's platform beside its level.
 struct Module<'b> {
     level: Option<&'b EnclaveTcbLevel>,
+    levels: &'b [EnclaveTcbLevel],
 }
 
 /// Judges the platform and notes how.
@@ -58,20 +59,31 @@ pub(super) fn check(
             date: UnixTime(level.date),
             advisories: level.advisories.clone(),
             evaluation_data_number: info.evaluation_data_number,
+            behind_since: behind_since(info.levels.iter().map(|level| level.date), level.date),
         },
-        module: module.map(|level| judged_enclave(level, info.evaluation_data_number)),
-        quoting_enclave: enclave
-            .zip(identity)
-            .map(|(level, identity)| judged_enclave(level, identity.evaluation_data_number)),
+        module: module.map(|(level, levels)| judged_enclave(level, levels, info.evaluation_data_number)),
+        quoting_enclave: enclave.zip(identity).map(|(level, identity)| {
+            judged_enclave(level, &identity.levels, identity.evaluation_data_number)
+        }),
     })
 }
 
-fn judged_enclave(level: &EnclaveTcbLevel, evaluation_data_number: u32) -> JudgedTcb {
+/// The oldest date among levels after the one that is reached.
+fn behind_since(dates: impl Iterator<Item = u64>, reached: u64) -> Option<UnixTime> {
+    dates.filter(|date| *date > reached).min().map(UnixTime)
+}
+
+fn judged_enclave(
+    level: &EnclaveTcbLevel,
+    levels: &[EnclaveTcbLevel],
+    evaluation_data_number: u32,
+) -> JudgedTcb {
     JudgedTcb {
         status: level.status,
         date: UnixTime(level.date),
         advisories: level.advisories.clone(),
         evaluation_data_number,
+        behind_since: behind_since(levels.iter().map(|level| level.date), level.date),
     }
 }
 
@@ -102,7 +114,7 @@ fn reaches_tdx(svn: &[u8; 16], level: &TcbLevel) -> bool {
     pairs.into_iter().all(|(found, wanted)| found >= wanted)
 }
 
-type Judged<'b> = (TcbStatus, &'b TcbLevel, Option<&'b EnclaveTcbLevel>);
+type Judged<'b> = (TcbStatus, &'b TcbLevel, Option<(&'b EnclaveTcbLevel, &'b [EnclaveTcbLevel])>);
 
 /// The status of a TD's platform without the quoting enclave, its level, and that of its module.
 fn judge_td<'b>(
@@ -128,17 +140,18 @@ fn judge_td<'b>(
         }
         _ => status,
     };
-    Ok((status, level, module.level))
+    Ok((status, level, module.level.map(|level| (level, module.levels))))
 }
 
 /// The level of the module of which a TD was launched: of major version 0 the platform's level says it.
 fn module_of<'b>(svn: &[u8; 16], info: &'b TcbInfo) -> Result<Module<'b>, Unknown> {
     let [minor, major, ..] = *svn;
     if major == 0 {
-        return Ok(Module { level: None });
+        return Ok(Module { level: None, levels: &[] });
     }
-    let level = known_module(major, info)?.iter().find(|level| u16::from(minor) >= level.isv_svn);
-    level.map(|level| Module { level: Some(level) }).ok_or_else(|| Unknown {
+    let levels = known_module(major, info)?;
+    let level = levels.iter().find(|level| u16::from(minor) >= level.isv_svn);
+    level.map(|level| Module { level: Some(level), levels }).ok_or_else(|| Unknown {
         subject: Subject::ModuleVersion,
         code: Code::TdxModuleVersionUnknown,
         expected: "a version of the TDX module that Intel knows",
@@ -199,7 +212,7 @@ fn relaunched(
 }
 
 /// The status of something of which two parts have these: everything that is wrong with either is wrong with it.
-fn merge(one: TcbStatus, other: TcbStatus) -> TcbStatus {
+pub(crate) fn merge(one: TcbStatus, other: TcbStatus) -> TcbStatus {
     use TcbStatus::{
         ConfigurationAndSwHardeningNeeded, ConfigurationNeeded, OutOfDate, OutOfDateConfigurationNeeded,
         Revoked, SwHardeningNeeded, TdRelaunchAdvised, TdRelaunchAdvisedConfigurationNeeded, UpToDate,

@@ -156,7 +156,9 @@ impl TrustVector {
             Code::MeasurementNotAccepted
             | Code::RegisterNotAccepted
             | Code::RegisterNotQuoted
-            | Code::ReferenceValueMissing => {
+            | Code::ReferenceValueMissing
+            | Code::WorkloadNotAccepted
+            | Code::OwnerNotAccepted => {
                 worse(&mut self.executables, UNRECOGNIZED_EXECUTABLES);
             }
             Code::DebugAllowed => {
@@ -171,7 +173,14 @@ impl TrustVector {
             | Code::AttributesUnknown
             | Code::ExtendedStateUnknown
             | Code::SeptVeEnabled
-            | Code::ServiceTdNotAccepted => {
+            | Code::ServiceTdNotAccepted
+            | Code::SeveralSocketsAllowed
+            | Code::CiphertextVisible
+            | Code::PowerReadingsAllowed
+            | Code::CxlAllowed
+            | Code::LaunchKeyNotAccepted
+            | Code::AttributeNotAccepted
+            | Code::ExtendedStateNotAccepted => {
                 worse(&mut self.configuration, UNSUPPORTABLE_CONFIGURATION);
             }
             Code::TcbTooOld
@@ -181,6 +190,11 @@ impl TrustVector {
             | Code::TcbEvaluationTooOld
             | Code::TcbDateTooOld
             | Code::TdxModuleNotAccepted
+            | Code::TdxModuleSignerNotAccepted
+            | Code::TdxModuleTooOld
+            | Code::PceTooOld
+            | Code::QeTooOld
+            | Code::AliasesUnchecked
             | Code::LifecycleNotSecured
             | Code::PlatformSoftwareNotAccepted
             | Code::ProductDenied

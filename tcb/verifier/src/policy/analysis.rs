@@ -5,130 +5,160 @@
 //! All of these are errors and not warnings, since a policy that does not do what it seems to say is
 //! a policy that trusts something its author believes refused, or the other way round.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use enarx_evidence::snp::TcbVersion;
+use super::Policy;
+use super::error::{PolicyError, quoted};
+use super::model::{MinimumTcb, Product, Tee, Vocabulary};
+use super::place::{Place, Source};
+use super::rule::{AllowRule, DenyRule, Feature, Matcher};
 
-use super::error::PolicyError;
-use super::model::{AllowRule, DenyRule, Matcher, MinimumTcb, Product, Tee, Vocabulary};
-use super::reader::Table;
-
-/// A rule and where it stands.
-pub(super) struct Placed<R> {
-    pub(super) rule: R,
-    pub(super) offset: usize,
-    pub(super) id_offset: usize,
-}
-
-pub(super) fn check(
-    root: &Table<'_>,
-    allow: &[Placed<AllowRule>],
-    deny: &[Placed<DenyRule>],
-    minimum_tcb: &BTreeMap<Product, TcbVersion>,
-) -> Result<(), PolicyError> {
-    if allow.is_empty() {
-        return Err(root
-            .error(root.offset, "no rule allows anything, so the policy accepts nothing")
+pub(super) fn check(policy: &Policy, source: &Arc<Source>) -> Result<(), PolicyError> {
+    if policy.allow.is_empty() {
+        return Err(PolicyError::at(&source.at(0), "no rule allows anything, so the policy accepts nothing")
             .hint("write an `[[allow]]` rule; `enarx policy new` shows one"));
     }
-    distinct_ids(root, allow, deny)?;
-    distinct_matchers(
-        root,
-        allow.iter().map(|placed| (&*placed.rule.id, &placed.rule.platforms, placed.offset)),
-    )?;
-    distinct_matchers(
-        root,
-        deny.iter().map(|placed| (&*placed.rule.id, &placed.rule.platforms, placed.offset)),
-    )?;
-    let denied = first_denials(deny);
-    for placed in allow {
-        can_match(root, placed, deny, &denied)?;
-        has_floors(root, placed, &denied, minimum_tcb)?;
+    distinct_ids(policy)?;
+    distinct_matchers(in_order(
+        policy.allow.values(),
+        |rule| &rule.place,
+        |rule| (&rule.id, &rule.platforms),
+    ))?;
+    distinct_matchers(in_order(
+        policy.deny.values(),
+        |rule| &rule.place,
+        |rule| (&rule.id, &rule.platforms),
+    ))?;
+    let denials = Denials::of(policy);
+    for rule in in_order(policy.allow.values(), |rule| &rule.place, |rule| rule) {
+        denials.can_match(rule.1)?;
+        has_floors(rule.1, &denials, policy)?;
     }
     Ok(())
 }
 
-fn distinct_ids(
-    root: &Table<'_>,
-    allow: &[Placed<AllowRule>],
-    deny: &[Placed<DenyRule>],
-) -> Result<(), PolicyError> {
-    let allow = allow.iter().map(|placed| (&placed.rule.id, placed.id_offset));
-    let deny = deny.iter().map(|placed| (&placed.rule.id, placed.id_offset));
-    let mut ids = alloc::collections::BTreeSet::new();
-    for (id, offset) in allow.chain(deny) {
-        if !ids.insert(id) {
-            let message = format!("there is another rule with the id `{id}`");
-            return Err(root.error(offset, message).hint("give each rule an id of its own"));
+/// Where an entry stands; the nearest table around it, or the beginning, if it is not written.
+pub(super) fn place_of(policy: &Policy, path: &str) -> Place {
+    let mut path = path;
+    loop {
+        if let Some(place) = policy.places.get(path) {
+            return place.clone();
+        }
+        match path.rsplit_once('.') {
+            Some((outer, _)) => path = outer,
+            None => break,
         }
     }
+    policy.source.clone().unwrap_or_else(|| Source::new(None, "")).at(0)
+}
+
+/// Rules in the order in which they stand, so that what is reported is the second of two.
+fn in_order<'p, R: 'p, T>(
+    rules: impl Iterator<Item = &'p R>,
+    place: impl Fn(&'p R) -> &'p Place,
+    item: impl Fn(&'p R) -> T,
+) -> impl Iterator<Item = (&'p Place, T)> {
+    let mut rules = rules.map(|rule| (place(rule), item(rule))).collect::<Vec<_>>();
+    rules.sort_by_key(|(place, _)| place.offset());
+    rules.into_iter()
+}
+
+fn distinct_ids(policy: &Policy) -> Result<(), PolicyError> {
+    for rule in policy.deny.values().filter(|rule| policy.allow.contains_key(&rule.id)) {
+        let message = format!("there is another rule with the id `{}`", rule.id);
+        return Err(PolicyError::at(&rule.place, message).hint("give each rule an id of its own"));
+    }
     Ok(())
 }
 
-fn distinct_matchers<'r>(
-    root: &Table<'_>,
-    rules: impl Iterator<Item = (&'r str, &'r Matcher, usize)>,
+fn distinct_matchers<'p>(
+    rules: impl Iterator<Item = (&'p Place, (&'p String, &'p Matcher))>,
 ) -> Result<(), PolicyError> {
     let mut seen: BTreeMap<&Matcher, &str> = BTreeMap::new();
-    for (id, matcher, offset) in rules {
+    for (place, (id, matcher)) in rules {
         if let Some(first) = seen.insert(matcher, id) {
             let message = format!("rule `{id}` is about the same platforms as rule `{first}`");
-            return Err(root.error(offset, message).hint("remove one of them"));
+            return Err(PolicyError::at(place, message).hint("remove one of them"));
         }
     }
     Ok(())
 }
 
-/// For each platform the first rule that denies it.
-fn first_denials(deny: &[Placed<DenyRule>]) -> BTreeMap<(Tee, Product), &str> {
-    let mut denials = BTreeMap::new();
-    for placed in deny {
-        for platform in placed.rule.platforms.platforms() {
-            denials.entry(platform).or_insert(placed.rule.id.as_str());
-        }
-    }
-    denials
+/// What rules deny, in the forms in which it is looked up.
+struct Denials<'p> {
+    /// For each platform the first rule that denies it whatever its features.
+    whole: BTreeMap<(Tee, Product), &'p str>,
+    /// For each platform and value of a feature the first rule that denies it whatever its other features.
+    values: BTreeMap<(Tee, Product, Feature, &'p [u8]), &'p str>,
+    /// Rules by what they are about.
+    exact: BTreeMap<&'p Matcher, &'p str>,
 }
 
-fn can_match(
-    root: &Table<'_>,
-    placed: &Placed<AllowRule>,
-    deny: &[Placed<DenyRule>],
-    denied: &BTreeMap<(Tee, Product), &str>,
-) -> Result<(), PolicyError> {
-    let rule = &placed.rule;
-    if let Some(opposite) = deny.iter().find(|deny| deny.rule.platforms == rule.platforms) {
-        let message = format!("rule `{}` allows exactly what rule `{}` denies", rule.id, opposite.rule.id);
-        return Err(root.error(placed.offset, message).hint("remove one of them; a deny always wins"));
+impl<'p> Denials<'p> {
+    fn of(policy: &'p Policy) -> Self {
+        let mut denials = Self { whole: BTreeMap::new(), values: BTreeMap::new(), exact: BTreeMap::new() };
+        for (_, rule) in in_order(policy.deny.values(), |rule| &rule.place, |rule: &DenyRule| rule) {
+            let (id, matcher) = (rule.id.as_str(), &rule.platforms);
+            denials.exact.entry(matcher).or_insert(id);
+            let mut features = matcher.features.iter();
+            match (features.next(), features.next()) {
+                (None, _) => {
+                    for platform in matcher.platforms() {
+                        denials.whole.entry(platform).or_insert(id);
+                    }
+                }
+                (Some((&feature, values)), None) => {
+                    for (tee, product) in matcher.platforms() {
+                        for value in values {
+                            denials.values.entry((tee, product, feature, value)).or_insert(id);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        denials
     }
-    if rule.platforms.platforms().all(|platform| denied.contains_key(&platform)) {
-        let mut by: alloc::vec::Vec<&str> =
-            rule.platforms.platforms().filter_map(|platform| denied.get(&platform).copied()).collect();
+
+    /// The rules that deny everything of a platform that the rule allows.
+    fn of_platform(&self, rule: &'p AllowRule, tee: Tee, product: Product) -> Option<Vec<&'p str>> {
+        if let Some(id) = self.whole.get(&(tee, product)) {
+            return Some(Vec::from([*id]));
+        }
+        let denied = |(&feature, values): (&Feature, &'p BTreeSet<Vec<u8>>)| {
+            let denied =
+                |value: &'p Vec<u8>| self.values.get(&(tee, product, feature, value.as_slice())).copied();
+            values.iter().map(denied).collect::<Option<Vec<_>>>()
+        };
+        rule.platforms.features.iter().find_map(denied)
+    }
+
+    fn can_match(&self, rule: &'p AllowRule) -> Result<(), PolicyError> {
+        if let Some(opposite) = self.exact.get(&rule.platforms) {
+            let message = format!("rule `{}` allows exactly what rule `{opposite}` denies", rule.id);
+            return Err(PolicyError::at(&rule.place, message).hint("remove one of them; a deny always wins"));
+        }
+        let by = rule.platforms.platforms().map(|(tee, product)| self.of_platform(rule, tee, product));
+        let Some(by) = by.collect::<Option<Vec<_>>>() else { return Ok(()) };
+        let mut by = by.concat();
         by.sort_unstable();
         by.dedup();
-        let message = format!(
-            "rule `{}` can never match: all it allows is denied by {}",
-            rule.id,
-            super::error::quoted(&by)
-        );
-        return Err(root.error(placed.offset, message).hint("remove the rule, or narrow what is denied"));
+        let message =
+            format!("rule `{}` can never match: all it allows is denied by {}", rule.id, quoted(&by));
+        Err(PolicyError::at(&rule.place, message).hint("remove the rule, or narrow what is denied"))
     }
-    Ok(())
 }
 
-fn has_floors(
-    root: &Table<'_>,
-    placed: &Placed<AllowRule>,
-    denied: &BTreeMap<(Tee, Product), &str>,
-    minimum_tcb: &BTreeMap<Product, TcbVersion>,
-) -> Result<(), PolicyError> {
-    let rule = &placed.rule;
+fn has_floors(rule: &AllowRule, denials: &Denials<'_>, policy: &Policy) -> Result<(), PolicyError> {
     for (tee, product) in rule.platforms.platforms().filter(|(_, product)| product.has_minimum_tcb()) {
-        let (message, hint): (String, String) = match (rule.minimum_tcb, minimum_tcb.contains_key(&product)) {
+        let has_floor = policy.minimum_tcb.contains_key(&product);
+        let (message, hint): (String, String) = match (rule.minimum_tcb, has_floor) {
             (MinimumTcb::Checked, true) | (MinimumTcb::NotChecked, false) => continue,
-            (MinimumTcb::Checked, false) if denied.contains_key(&(tee, product)) => continue,
+            (MinimumTcb::Checked, false) if denials.whole.contains_key(&(tee, product)) => continue,
             (MinimumTcb::Checked, false) => (
                 format!("rule `{}` allows `{product}`, which has no minimum TCB", rule.id),
                 format!(
@@ -143,7 +173,7 @@ fn has_floors(
                 ),
             ),
         };
-        return Err(root.error(placed.offset, message).hint(hint));
+        return Err(PolicyError::at(&rule.place, message).hint(hint));
     }
     Ok(())
 }

@@ -2,16 +2,21 @@
 
 //! Why a policy cannot be used, and where it says so.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use thiserror::Error;
 
+use super::place::Place;
+
 /// The policy is not one that can be evaluated; the first reason found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct PolicyError {
+    /// What the file is called that the reason stands in; `None` for a text without a name.
+    pub file: Option<String>,
     /// Line of the reason, from 1.
     pub line: usize,
     /// Column of the reason in characters, from 1.
@@ -23,13 +28,12 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    /// An error at a byte offset of the text.
-    pub(super) fn at(text: &str, offset: usize, message: impl Into<String>) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    /// An error at a place.
+    pub(super) fn at(place: &Place, message: impl Into<String>) -> Self {
         Self {
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).map_or(0, |line| line.chars().count()) + 1,
+            file: place.file().map(ToOwned::to_owned),
+            line: place.line(),
+            column: place.column(),
             message: message.into(),
             hint: None,
         }
@@ -101,14 +105,5 @@ mod tests {
         assert_eq!(nearest("milano", &known), Some("milan"));
         assert_eq!(nearest("naples", &known), None);
         assert_eq!(nearest(&"m".repeat(41), &known), None);
-    }
-
-    #[test]
-    fn positions_count_lines_and_characters() {
-        let text = "a = 1\nüü = x\n";
-        let error = PolicyError::at(text, text.find('x').unwrap(), "here");
-        assert_eq!((error.line, error.column), (2, 6));
-        let end = PolicyError::at(text, text.len() + 9, "end");
-        assert_eq!((end.line, end.column), (3, 1));
     }
 }

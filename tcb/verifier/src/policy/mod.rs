@@ -13,15 +13,11 @@
 //! [keep]
 //! measurements = ["release"]             # names of reference values, or "sha384:<96 hex digits>"
 //!
-//! [keep.registers]                       # absent: nothing may be started after the launch
-//! rtmr0 = ["sha384:..."]                 # rtmr0 to rtmr3 (TDX), rem0 to rem3 (CCA), pcr0 to pcr31 (TPM, Nitro)
-//!
 //! [[allow]]                              # at least one; what no rule allows is refused
 //! id = "amd"
 //! vendor = "amd"
 //! tee = "sev-snp"
 //! products = ["milan", "genoa"]          # absent: every product of that vendor and TEE
-//! minimum_tcb = "checked"                # or "not-checked"
 //!
 //! [[deny]]                               # overrides every allow
 //! id = "no-milan"
@@ -34,88 +30,106 @@
 //! tee = 0
 //! snp = 27
 //! microcode = 84
-//!
-//! [simulated]                            # absent: simulated platforms are refused
-//! accept = true
-//! roots = ["local"]                      # names of trust anchors, or "sha256:<64 hex digits>"
-//!
-//! [guest]                                # these are the defaults
-//! debug = "refuse"
-//! migration = "refuse"
-//! vmpl = [0]
-//! vlek = "refuse"
-//! smt = "accept"
-//!
-//! [intel]                                # these are the defaults
-//! tcb_status = ["UpToDate"]              # what Intel may think of the platform
-//! advisories = "checked"                 # or "not-checked"
-//! advisories_accepted = []               # such as "INTEL-SA-00615"
-//! minimum_tcb_evaluation_data_number = 0 # the least for TCB info and the identity of the quoting enclave
-//! minimum_tcb_date = "1970-01-01"        # the least for platform, TDX module and quoting enclave
-//! sept_ve_enabled = "refuse"
-//! service_tds = []                       # MRSERVICETD as "sha384:<96 hex digits>"
-//! tdx_modules = []                       # MRSEAM likewise; empty: any of Intel's
-//!
-//! [[intel.signer]]                       # SGX enclaves by their signer, beside those that `keep` measures
-//! mr_signer = "sha256:..."
-//! isv_prod_id = 1
-//! minimum_isv_svn = 2
-//!
-//! [cca]                                  # absent: no firmware of an Arm CCA platform is acceptable
-//! software = ["rmm-1.2", "sha256:..."]   # measurements that components of platforms may have
-//!
-//! [tpm]                                  # this is the default
-//! sha1 = "refuse"
-//!
-//! [collateral]
-//! crl = "required"                       # or "absent-accepted"
-//! tcb_info = "required"                  # TCB info and identity of the quoting enclave; or "absent-accepted"
 //! ```
+//!
+//! `docs/trust-policy.md` is the reference of the whole language, `keys.rs` lists its keys, and [`schema`] gives them as
+//! a JSON schema. A policy may extend another one, which it can only narrow ([`Policy::parse_with`]).
 
 mod analysis;
 mod canonical;
+mod collateral;
 mod error;
+mod extend;
 #[macro_use]
 mod model;
+mod guest;
 mod intel;
+mod keys;
+mod narrow;
+mod notice;
 mod parse;
+mod place;
+mod places;
 mod reader;
+mod rule;
+mod rules;
+mod schema;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use enarx_evidence::snp::TcbVersion;
 
+pub use collateral::{Collateral, Freshness};
 pub use error::PolicyError;
-pub use intel::{Advisories, Intel, Signer, TcbInfo};
+pub use extend::{Base, Bases};
+pub use guest::{Cca, Guest, Snp, Tpm, Workload};
+pub use intel::{Advisories, ExtendedState, Intel, Signer, TcbInfo, TdAttribute};
 pub use model::{
-    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, OnRefusal, Product,
-    SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
+    Crl, DigestAlgorithm, Floor, Measurement, MinimumTcb, OnRefusal, Product, SimulatedRoot, Switch, TcbKind,
+    Tee, Vendor, Vocabulary,
 };
+pub use notice::Notice;
+pub(crate) use notice::day;
+pub use place::Place;
+pub use rule::{AllowRule, Applies, Decided, DenyRule, Feature, Features, Matcher, Nearly, Platform};
+pub use schema::schema;
 
-/// Longest policy that is read.
+use crate::refusal::PolicyEntry;
+use crate::{Refusals, UnixTime};
+use extend::{Chain, NoBases};
+use place::Source;
+use places::Places;
+use reader::Sets;
+
+/// Longest policy that is read; each of several that extend one another may have as many bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
+
+/// How many policies may extend one another.
+pub const MAX_EXTENDS: usize = 8;
 
 /// The version of the policy language that this crate reads.
 pub const LANGUAGE_VERSION: u8 = 1;
 
-/// A trust policy that was read and found free of contradictions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The highest virtual machine privilege level (AMD APM volume 2, section 15.36.7: levels 0 to 3).
+const MAX_VMPL: u8 = 3;
+
+/// The longest time that is counted in days.
+const MAX_DAYS: u32 = 36_500;
+
+/// A trust policy that was read and found free of contradictions. Two are equal if they say the same.
+#[derive(Clone, Debug)]
 pub struct Policy {
     measurements: BTreeSet<Measurement>,
     registers: BTreeMap<String, BTreeSet<Measurement>>,
     simulated_roots: BTreeSet<SimulatedRoot>,
     allow: BTreeMap<String, AllowRule>,
     deny: BTreeMap<String, DenyRule>,
-    minimum_tcb: BTreeMap<Product, TcbVersion>,
+    minimum_tcb: BTreeMap<Product, Floor>,
     guest: Guest,
+    snp: Snp,
     intel: Intel,
-    platform_software: BTreeSet<Measurement>,
+    cca: Cca,
     tpm: Tpm,
-    crl: Crl,
-    tcb_info: TcbInfo,
+    workload: Workload,
+    collateral: Collateral,
     on_refusal: OnRefusal,
+    /// Lists by name, for policies that extend this one.
+    sets: Sets,
+    source: Option<Arc<Source>>,
+    places: Places,
+    digest: [u8; 32],
 }
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Policy {}
 
 /// A commented policy to start from: current AMD platforms, nothing simulated.
 pub fn template() -> &'static str {
@@ -123,14 +137,19 @@ pub fn template() -> &'static str {
 }
 
 impl Policy {
-    /// Reads a policy from TOML.
+    /// Reads a policy from TOML. It must not extend another one.
     pub fn parse(toml: &str) -> Result<Self, PolicyError> {
-        parse::parse(toml)
+        parse::parse(None, toml, &mut Chain::new(None, &mut NoBases))
+    }
+
+    /// Reads a policy of this name from TOML, and those that it extends.
+    pub fn parse_with(name: &str, toml: &str, bases: &mut dyn Bases) -> Result<Self, PolicyError> {
+        parse::parse(Some(name), toml, &mut Chain::new(Some(name), bases))
     }
 
     /// The policy that accepts nothing.
     pub fn closed() -> Self {
-        Self {
+        let mut closed = Self {
             measurements: BTreeSet::new(),
             registers: BTreeMap::new(),
             simulated_roots: BTreeSet::new(),
@@ -138,13 +157,20 @@ impl Policy {
             deny: BTreeMap::new(),
             minimum_tcb: BTreeMap::new(),
             guest: Guest::default(),
+            snp: Snp::default(),
             intel: Intel::default(),
-            platform_software: BTreeSet::new(),
+            cca: Cca::default(),
             tpm: Tpm::default(),
-            crl: Crl::Required,
-            tcb_info: TcbInfo::Required,
+            workload: Workload::default(),
+            collateral: Collateral::default(),
             on_refusal: OnRefusal::Flag,
-        }
+            sets: Sets::new(),
+            source: None,
+            places: Places::new(),
+            digest: [0; 32],
+        };
+        closed.digest = canonical::digest(&closed);
+        closed
     }
 
     /// What identifies the policy: SHA-256 of its canonical encoding, which is independent of comments,
@@ -152,7 +178,12 @@ impl Policy {
     ///
     /// The encoding is described in `tcb/verifier/src/policy/canonical.rs`.
     pub fn digest(&self) -> [u8; 32] {
-        canonical::digest(self)
+        self.digest
+    }
+
+    /// What somebody should look at, such as rules that have expired, in the order in which it stands.
+    pub fn notices(&self, now: UnixTime) -> Vec<Notice> {
+        notice::all(self, now)
     }
 
     /// The measurements of Keeps that are accepted; empty accepts none.
@@ -180,18 +211,29 @@ impl Policy {
         self.deny.values()
     }
 
-    /// The rules that allow a product with this TEE.
+    /// What the rules say about a platform.
+    pub fn decide(&self, platform: &Platform<'_>, now: UnixTime) -> Decided<'_> {
+        rule::decide(self.allow.values(), self.deny.values(), platform, now)
+    }
+
+    /// The rules that allow a product with this TEE, or some of them by their features.
     pub fn allowing(&self, tee: Tee, product: Product) -> impl Iterator<Item = &AllowRule> {
         self.allow_rules().filter(move |rule| rule.platforms.matches(tee, product))
     }
 
-    /// The rules that deny a product with this TEE.
+    /// The rules that deny a product with this TEE, or some of them by their features.
     pub fn denying(&self, tee: Tee, product: Product) -> impl Iterator<Item = &DenyRule> {
         self.deny_rules().filter(move |rule| rule.platforms.matches(tee, product))
     }
 
-    /// The least security patch levels of a product: an FMC level exactly if the product has one. Every product that is allowed and checked, and not denied, has one.
+    /// The least security patch levels of a product, for TCB versions that have none of their own: an FMC level exactly if
+    /// the product has one. Every product that is allowed and checked, and not denied, has one.
     pub fn minimum_tcb(&self, product: Product) -> Option<&TcbVersion> {
+        self.floor(product).map(|floor| &floor.general)
+    }
+
+    /// The least security patch levels of a product, for each TCB version.
+    pub fn floor(&self, product: Product) -> Option<&Floor> {
         self.minimum_tcb.get(&product)
     }
 
@@ -207,18 +249,45 @@ impl Policy {
 
     /// What is asked of Intel's TCB info and identities of quoting enclaves.
     pub fn tcb_info(&self) -> TcbInfo {
-        self.tcb_info
+        self.collateral.tcb_info
+    }
+
+    /// What is asked of the launch of SEV-SNP guests.
+    pub fn snp(&self) -> &Snp {
+        &self.snp
+    }
+
+    /// What is asked of the firmware of Arm CCA platforms.
+    pub fn cca(&self) -> &Cca {
+        &self.cca
     }
 
     /// The measurements that components of an Arm CCA platform may have, unless a rule says that its products need no
     /// minimum TCB; empty accepts none.
     pub fn platform_software(&self) -> &BTreeSet<Measurement> {
-        &self.platform_software
+        &self.cca.software
     }
 
     /// What is asked of TPM quotes.
     pub fn tpm(&self) -> &Tpm {
         &self.tpm
+    }
+
+    /// What may be run under the policy, and for whom.
+    pub fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    /// Whether a workload of this digest may be run under the policy, for the owner of this key.
+    ///
+    /// Evidence does not tell it, since a Keep gets its workload afterwards: whoever gives it one asks.
+    pub fn check_workload(&self, digest: &[u8; 32], owner: &[u8; 32]) -> Result<(), Refusals> {
+        crate::appraisal::check_workload(self, digest, owner)
+    }
+
+    /// What is asked of what vendors say.
+    pub fn collateral(&self) -> &Collateral {
+        &self.collateral
     }
 
     /// What happens to a Keep that runs and is no longer accepted.
@@ -228,6 +297,11 @@ impl Policy {
 
     /// What is asked of certificate revocation lists.
     pub fn crl(&self) -> Crl {
-        self.crl
+        self.collateral.crl
+    }
+
+    /// The entry of this path, such as `guest.debug`, and where it stands.
+    pub(crate) fn entry(&self, path: &str) -> PolicyEntry {
+        PolicyEntry::new(path, self.places.get(path))
     }
 }

@@ -5,7 +5,7 @@
 //! Every switch is an enumeration whose variant names what is given up: there is no field that means
 //! "not checked" by being absent.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -166,6 +166,36 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// One of the TCB versions in a report of SEV-SNP (56860, section 2.2).
+    TcbKind {
+        /// What runs now.
+        Current = "current",
+        /// What the host can roll back to.
+        Committed = "committed",
+        /// What the guest was launched under.
+        Launch = "launch",
+        /// What the signing key is for.
+        Reported = "reported",
+    }
+}
+
+/// The least patch levels of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// For each TCB version that has no levels of its own.
+    pub general: snp::TcbVersion,
+    /// For single TCB versions, where they differ.
+    pub own: BTreeMap<TcbKind, snp::TcbVersion>,
+}
+
+impl Floor {
+    /// The least levels of a TCB version.
+    pub fn of(&self, kind: TcbKind) -> &snp::TcbVersion {
+        self.own.get(&kind).unwrap_or(&self.general)
+    }
+}
+
+vocabulary! {
     /// What happens to a Keep that runs and is no longer accepted, from the mildest to the strictest.
     OnRefusal {
         /// Its owner is told, and it goes on.
@@ -240,99 +270,6 @@ impl From<snp::Product> for Product {
             snp::Product::Siena => Self::Siena,
             snp::Product::Turin => Self::Turin,
         }
-    }
-}
-
-/// The platforms that a rule is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Matcher {
-    /// Platforms of this vendor ...
-    pub vendor: Vendor,
-    /// ... with this kind of TEE (`None`: with any) ...
-    pub tee: Option<Tee>,
-    /// ... that are one of these products (`None`: any product).
-    pub products: Option<BTreeSet<Product>>,
-}
-
-impl Matcher {
-    /// Whether the rule is about this product with this TEE.
-    pub fn matches(&self, tee: Tee, product: Product) -> bool {
-        self.vendor == product.vendor()
-            && product.has(tee)
-            && self.tee.is_none_or(|only| only == tee)
-            && self.products.as_ref().is_none_or(|only| only.contains(&product))
-    }
-
-    /// Every product and TEE that the rule is about.
-    pub fn platforms(&self) -> impl Iterator<Item = (Tee, Product)> {
-        Tee::ALL
-            .iter()
-            .flat_map(|&tee| Product::ALL.iter().map(move |&product| (tee, product)))
-            .filter(|&(tee, product)| self.matches(tee, product))
-    }
-}
-
-/// A rule that makes platforms acceptable, if nothing else speaks against them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowRule {
-    /// Its name in results and refusals, unique in the policy.
-    pub id: String,
-    /// The platforms it is about.
-    pub platforms: Matcher,
-    /// Whether they must reach the minimum TCB of their product.
-    pub minimum_tcb: MinimumTcb,
-    /// Why it is there.
-    pub reason: Option<String>,
-}
-
-/// A rule that refuses platforms whatever else speaks for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DenyRule {
-    /// Its name in refusals, unique in the policy.
-    pub id: String,
-    /// The platforms it is about.
-    pub platforms: Matcher,
-    /// Why it is there.
-    pub reason: Option<String>,
-}
-
-/// What is asked of the guest that the evidence is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guest {
-    /// The host may read the guest's memory through the debug interface.
-    pub debug: Switch,
-    /// A migration agent may move the guest to another machine.
-    pub migration: Switch,
-    /// Acceptable privilege levels of the code that asked for the evidence; never empty.
-    pub vmpl: BTreeSet<u8>,
-    /// The report is signed with a key that AMD lends to a cloud provider, not with the chip's own.
-    pub vlek: Switch,
-    /// Simultaneous multi-threading is allowed to the guest.
-    pub smt: Switch,
-}
-
-impl Default for Guest {
-    fn default() -> Self {
-        Self {
-            debug: Switch::Refuse,
-            migration: Switch::Refuse,
-            vmpl: BTreeSet::from([0]),
-            vlek: Switch::Refuse,
-            smt: Switch::Accept,
-        }
-    }
-}
-
-/// What is asked of TPM quotes, also of those of Azure's virtual machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tpm {
-    /// Only SHA-1 speaks for a register, or for the quote itself.
-    pub sha1: Switch,
-}
-
-impl Default for Tpm {
-    fn default() -> Self {
-        Self { sha1: Switch::Refuse }
     }
 }
 

@@ -6,78 +6,94 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
-use alloc::vec::Vec;
+use core::cell::Cell;
 
 use enarx_evidence::snp::TcbVersion;
 use toml::de::DeTable;
 
-use super::analysis::{self, Placed};
+use super::canonical;
+use super::collateral;
 use super::error::PolicyError;
-use super::intel::{self, TcbInfo};
+use super::extend::{self, Chain};
+use super::guest::{Cca, Guest, Snp, Tpm, Workload};
+use super::intel::{digests, prefixed};
 use super::model::{
-    AllowRule, Crl, DenyRule, DigestAlgorithm, Guest, Matcher, Measurement, MinimumTcb, OnRefusal, Product,
-    SimulatedRoot, Switch, Tee, Tpm, Vendor, Vocabulary,
+    DigestAlgorithm, Floor, Measurement, Product, SimulatedRoot, Switch, TcbKind, Vocabulary,
 };
-use super::reader::{At, Table, all_words};
-use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy};
+use super::place::Source;
+use super::reader::{At, File, MAX_ITEMS, Sets, Table};
+use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy, analysis, intel, keys, narrow, places, rules};
 
-/// The highest virtual machine privilege level (AMD APM volume 2, section 15.36.7: levels 0 to 3).
-const MAX_VMPL: u8 = 3;
-
-const ROOT_KEYS: &[&str] = &[
-    "version",
-    "on_refusal",
-    "keep",
-    "simulated",
-    "allow",
-    "deny",
-    "minimum_tcb",
-    "guest",
-    "intel",
-    "cca",
-    "tpm",
-    "collateral",
-];
-
-pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+/// Reads a policy and those that it extends.
+pub(super) fn parse(name: Option<&str>, text: &str, chain: &mut Chain<'_>) -> Result<Policy, PolicyError> {
+    let source = Source::new(name, text);
     if text.len() > MAX_POLICY_BYTES {
         let message = format!("the policy has {} bytes, more than {MAX_POLICY_BYTES}", text.len());
-        return Err(PolicyError::at(text, 0, message));
+        return Err(PolicyError::at(&source.at(0), message));
     }
-    let document = DeTable::parse(text)
-        .map_err(|error| PolicyError::at(text, error.span().map_or(0, |span| span.start), error.message()))?;
-    let root = Table::root(text, document.get_ref(), ROOT_KEYS)?;
+    let document = DeTable::parse(&source.text).map_err(|error| {
+        PolicyError::at(&source.at(error.span().map_or(0, |span| span.start)), error.message())
+    })?;
+    let (none, items_left) = (Sets::new(), Cell::new(MAX_ITEMS));
+    let file = File { source: &source, sets: &none, items_left: &items_left };
+    let root = Table::root(file, document.get_ref())?;
     version(&root)?;
-    let (measurements, registers) = keep(&root)?;
-    let simulated_roots = simulated_roots(&root)?;
-    let allow = root.sections("allow", ALLOW_KEYS)?;
-    let allow = allow.iter().map(allow_rule).collect::<Result<Vec<_>, _>>()?;
-    let deny = root.sections("deny", DENY_KEYS)?;
-    let deny = deny.iter().map(deny_rule).collect::<Result<Vec<_>, _>>()?;
-    let minimum_tcb = minimum_tcb(&root)?;
-    let (crl, tcb_info) = collateral(&root)?;
-    analysis::check(&root, &allow, &deny, &minimum_tcb)?;
+    let base = extend::base(&root, chain)?;
+    let inherited = base.clone().unwrap_or_else(Policy::closed);
+    let mut sets = inherited.sets.clone();
+    sets.append(&mut root.sets("sets")?);
+    let root = Table::root(File { sets: &sets, ..file }, document.get_ref())?;
+    let mut policy = read(&root, inherited, base.is_some())?;
+    policy.places.extend(places::of(&source, document.get_ref()));
+    policy.source = Some(Arc::clone(&source));
+    policy.sets = sets.clone();
+    if let Some(base) = &base {
+        narrow::check(base, &policy)?;
+        policy.deny.extend(base.deny.iter().map(|(id, rule)| (id.clone(), rule.clone())));
+    }
+    analysis::check(&policy, &source)?;
+    policy.digest = canonical::digest(&policy);
+    Ok(policy)
+}
+
+/// Reads every section; what is not said is as in `inherited`.
+fn read(root: &Table<'_>, inherited: Policy, extends: bool) -> Result<Policy, PolicyError> {
+    let (measurements, registers) = match keep(root, extends)? {
+        Some((measurements, registers)) => (
+            measurements.unwrap_or_else(|| inherited.measurements.clone()),
+            registers.unwrap_or_else(|| inherited.registers.clone()),
+        ),
+        None => (inherited.measurements.clone(), inherited.registers.clone()),
+    };
+    let allow = rules::allow(root)?;
+    let deny = rules::deny(root, &allow)?;
     Ok(Policy {
         measurements,
         registers,
-        simulated_roots,
-        allow: allow.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
-        deny: deny.into_iter().map(|rule| (rule.rule.id.clone(), rule.rule)).collect(),
-        minimum_tcb,
-        guest: guest(&root)?,
-        intel: intel::read(&root)?,
-        crl,
-        tcb_info,
-        platform_software: platform_software(&root)?,
-        tpm: tpm(&root)?,
-        on_refusal: root.word("on_refusal")?.unwrap_or(OnRefusal::Flag),
+        simulated_roots: simulated_roots(root, &inherited.simulated_roots)?,
+        allow: if allow.is_empty() { inherited.allow } else { allow },
+        deny,
+        minimum_tcb: minimum_tcb(root, inherited.minimum_tcb)?,
+        guest: guest(root, &inherited.guest)?,
+        snp: snp(root, &inherited.snp)?,
+        intel: intel::read(root, &inherited.intel)?,
+        cca: cca(root, &inherited.cca)?,
+        tpm: tpm(root, inherited.tpm)?,
+        workload: workload(root, &inherited.workload)?,
+        collateral: collateral::read(root, inherited.collateral)?,
+        on_refusal: root.word("on_refusal")?.unwrap_or(inherited.on_refusal),
+        sets: inherited.sets,
+        source: inherited.source,
+        places: inherited.places,
+        digest: inherited.digest,
     })
 }
 
 fn version(root: &Table<'_>) -> Result<(), PolicyError> {
     let hint = format!("write `version = {LANGUAGE_VERSION}` at the top");
-    match root.number("version", u8::MAX)? {
+    match root.number("version")? {
         Some(LANGUAGE_VERSION) => Ok(()),
         None => Err(root.missing("version").hint(hint)),
         Some(other) => {
@@ -87,22 +103,33 @@ fn version(root: &Table<'_>) -> Result<(), PolicyError> {
     }
 }
 
-/// Measurements of the Keep, and those of what is started after it.
-type Keep = (BTreeSet<Measurement>, BTreeMap<String, BTreeSet<Measurement>>);
+/// Acceptable values of measurement registers.
+type Registers = BTreeMap<String, BTreeSet<Measurement>>;
 
-fn keep(root: &Table<'_>) -> Result<Keep, PolicyError> {
+/// Measurements of the Keep, and those of what is started after it, as far as they are said. They have to be, unless the
+/// policy extends another one.
+#[allow(clippy::type_complexity, reason = "two parts of one section, each of which may be absent")]
+fn keep(
+    root: &Table<'_>,
+    extends: bool,
+) -> Result<Option<(Option<BTreeSet<Measurement>>, Option<Registers>)>, PolicyError> {
     let hint =
         "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
-    let keep = root
-        .section("keep", &["measurements", "registers"])?
-        .ok_or_else(|| root.missing("keep").hint(hint))?;
-    let texts = keep.texts("measurements")?.ok_or_else(|| keep.missing("measurements").hint(hint))?;
-    let measurements = distinct(&keep, &texts, |text| measurement(&keep, text))?;
-    let Some(table) = keep.section("registers", REGISTERS)? else {
-        return Ok((measurements, BTreeMap::new()));
+    let Some(keep) = root.section("keep")? else {
+        return if extends { Ok(None) } else { Err(root.missing("keep").hint(hint)) };
+    };
+    let texts = keep.texts("measurements")?;
+    if texts.is_none() && !extends {
+        return Err(keep.missing("measurements").hint(hint));
+    }
+    let distinct_measurements =
+        |texts: vec::Vec<At<&str>>| distinct(&keep, &texts, |text| measurement(&keep, text));
+    let measurements = texts.map(distinct_measurements).transpose()?;
+    let Some(table) = keep.section("registers")? else {
+        return Ok(Some((measurements, None)));
     };
     let mut registers = BTreeMap::new();
-    for &register in REGISTERS {
+    for register in keys::REGISTERS.iter().map(|key| key.name) {
         let Some(texts) = table.texts(register)? else { continue };
         let values = distinct(&table, &texts, |text| measurement(&table, text))?;
         if values.is_empty() {
@@ -112,16 +139,8 @@ fn keep(root: &Table<'_>) -> Result<Keep, PolicyError> {
         }
         registers.insert(register.to_owned(), values);
     }
-    Ok((measurements, registers))
+    Ok(Some((measurements, Some(registers))))
 }
-
-/// Measurement registers by the names of their vendors: TDX, CCA, and PCRs of TPMs and Nitro.
-const REGISTERS: &[&str] = &[
-    "rtmr0", "rtmr1", "rtmr2", "rtmr3", "rem0", "rem1", "rem2", "rem3", "pcr0", "pcr1", "pcr2", "pcr3",
-    "pcr4", "pcr5", "pcr6", "pcr7", "pcr8", "pcr9", "pcr10", "pcr11", "pcr12", "pcr13", "pcr14", "pcr15",
-    "pcr16", "pcr17", "pcr18", "pcr19", "pcr20", "pcr21", "pcr22", "pcr23", "pcr24", "pcr25", "pcr26",
-    "pcr27", "pcr28", "pcr29", "pcr30", "pcr31",
-];
 
 fn measurement(table: &Table<'_>, text: At<&str>) -> Result<Measurement, PolicyError> {
     let spelt = |algorithm: &DigestAlgorithm| {
@@ -136,9 +155,12 @@ fn measurement(table: &Table<'_>, text: At<&str>) -> Result<Measurement, PolicyE
     Ok(Measurement::Digest { algorithm, digest })
 }
 
-fn simulated_roots(root: &Table<'_>) -> Result<BTreeSet<SimulatedRoot>, PolicyError> {
-    let Some(simulated) = root.section("simulated", &["accept", "roots"])? else {
-        return Ok(BTreeSet::new());
+fn simulated_roots(
+    root: &Table<'_>,
+    inherited: &BTreeSet<SimulatedRoot>,
+) -> Result<BTreeSet<SimulatedRoot>, PolicyError> {
+    let Some(simulated) = root.section("simulated")? else {
+        return Ok(inherited.clone());
     };
     let accept = simulated.boolean("accept")?.ok_or_else(|| simulated.missing("accept"))?;
     let texts = simulated.texts("roots")?.unwrap_or_default();
@@ -158,135 +180,130 @@ fn simulated_roots(root: &Table<'_>) -> Result<BTreeSet<SimulatedRoot>, PolicyEr
     }
 }
 
-const ALLOW_KEYS: &[&str] = &["id", "vendor", "tee", "products", "minimum_tcb", "reason"];
-
-fn allow_rule(table: &Table<'_>) -> Result<Placed<AllowRule>, PolicyError> {
-    let id = id(table)?;
-    let platforms = matcher(table)?;
-    if platforms.tee.is_none() {
-        let hint = format!("write one of {} as `tee`", all_words::<Tee>());
-        return Err(table.missing("tee").hint(hint));
+fn minimum_tcb(
+    root: &Table<'_>,
+    mut floors: BTreeMap<Product, Floor>,
+) -> Result<BTreeMap<Product, Floor>, PolicyError> {
+    let Some(table) = root.section("minimum_tcb")? else { return Ok(floors) };
+    for &product in Product::ALL.iter().filter(|product| product.has_minimum_tcb()) {
+        let Some(levels) = table.section(product.name())? else { continue };
+        let general = tcb_version(&levels, product, None)?;
+        let mut own = BTreeMap::new();
+        for &kind in TcbKind::ALL {
+            let Some(levels) = levels.section(kind.name())? else { continue };
+            let floor = tcb_version(&levels, product, Some(&general))?;
+            // Levels that are the general ones say nothing.
+            if floor != general {
+                own.insert(kind, floor);
+            }
+        }
+        floors.insert(product, Floor { general, own });
     }
-    let minimum_tcb = table.word("minimum_tcb")?.unwrap_or(MinimumTcb::Checked);
-    let rule = AllowRule { id: id.value.to_owned(), platforms, minimum_tcb, reason: reason(table)? };
-    Ok(Placed { rule, offset: table.offset, id_offset: id.offset })
+    Ok(floors)
 }
 
-const DENY_KEYS: &[&str] = &["id", "vendor", "tee", "products", "reason"];
-
-fn deny_rule(table: &Table<'_>) -> Result<Placed<DenyRule>, PolicyError> {
-    let id = id(table)?;
-    let rule = DenyRule { id: id.value.to_owned(), platforms: matcher(table)?, reason: reason(table)? };
-    Ok(Placed { rule, offset: table.offset, id_offset: id.offset })
-}
-
-fn id<'d>(table: &Table<'d>) -> Result<At<&'d str>, PolicyError> {
-    let id = table.text("id")?.ok_or_else(|| {
-        table.missing("id").hint("refusals name the rule that decided: write a short name as `id`")
-    })?;
-    name(table, id)?;
-    Ok(id)
-}
-
-fn reason(table: &Table<'_>) -> Result<Option<String>, PolicyError> {
-    Ok(table.text("reason")?.map(|reason| reason.value.to_owned()))
-}
-
-fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
-    let vendor: Vendor = table.word("vendor")?.ok_or_else(|| {
-        table.missing("vendor").hint(format!("write one of {} as `vendor`", all_words::<Vendor>()))
-    })?;
-    let tee: Option<Tee> = table.word("tee")?;
-    let products: Option<Vec<Product>> = table.words("products")?;
-    if products.as_ref().is_some_and(Vec::is_empty) {
-        return Err(table
-            .error(table.offset_of("products"), "`products` is empty, so the rule can never match")
-            .hint("name the products, or remove `products` to mean every one of the vendor and TEE"));
-    }
-    for product in products.iter().flatten() {
-        let message = if product.vendor() != vendor {
-            format!("`{product}` is a product of `{}`, not of `{vendor}`", product.vendor())
-        } else if let Some(tee) = tee.filter(|tee| !product.has(*tee)) {
-            format!("`{product}` has no `{tee}`")
-        } else {
-            continue;
-        };
-        return Err(table
-            .error(table.offset_of("products"), message)
-            .hint("a rule is about the products of one vendor; write another rule for the others"));
-    }
-    Ok(Matcher { vendor, tee, products: products.map(BTreeSet::from_iter) })
-}
-
-fn minimum_tcb(root: &Table<'_>) -> Result<BTreeMap<Product, TcbVersion>, PolicyError> {
-    let with_minimum = || Product::ALL.iter().filter(|product| product.has_minimum_tcb());
-    let all: Vec<&str> = with_minimum().map(|product| product.name()).collect();
-    let Some(table) = root.section("minimum_tcb", &all)? else { return Ok(BTreeMap::new()) };
-    let floor = |&product: &Product| Ok(floor(&table, product)?.map(|floor| (product, floor)));
-    with_minimum().map(floor).filter_map(Result::transpose).collect()
-}
-
-fn floor(table: &Table<'_>, product: Product) -> Result<Option<TcbVersion>, PolicyError> {
-    const KEYS: &[&str] = &["bootloader", "tee", "snp", "microcode", "fmc"];
-    let known = if product.has_fmc() { KEYS } else { KEYS.split_last().map_or(KEYS, |(_, most)| most) };
-    let Some(levels) = table.section(product.name(), known)? else { return Ok(None) };
-    let level = |key| {
-        levels.number(key, u8::MAX)?.ok_or_else(|| {
+/// The levels of a table. Those that it does not say are the general ones.
+fn tcb_version(
+    levels: &Table<'_>,
+    product: Product,
+    general: Option<&TcbVersion>,
+) -> Result<TcbVersion, PolicyError> {
+    let level = |key, general: Option<u8>| {
+        levels.number(key)?.or(general).ok_or_else(|| {
             levels.missing(key).hint(format!("write `{key} = 0` if any level of it is acceptable"))
         })
     };
-    Ok(Some(TcbVersion {
-        fmc: product.has_fmc().then(|| level("fmc")).transpose()?,
-        bootloader: level("bootloader")?,
-        tee: level("tee")?,
-        snp: level("snp")?,
-        microcode: level("microcode")?,
-    }))
+    let fmc = || level("fmc", general.and_then(|general| general.fmc));
+    Ok(TcbVersion {
+        fmc: product.has_fmc().then(fmc).transpose()?,
+        bootloader: level("bootloader", general.map(|general| general.bootloader))?,
+        tee: level("tee", general.map(|general| general.tee))?,
+        snp: level("snp", general.map(|general| general.snp))?,
+        microcode: level("microcode", general.map(|general| general.microcode))?,
+    })
 }
 
-fn guest(root: &Table<'_>) -> Result<Guest, PolicyError> {
-    let safe = Guest::default();
-    let Some(table) = root.section("guest", &["debug", "migration", "vmpl", "vlek", "smt"])? else {
-        return Ok(safe);
-    };
-    let vmpl = table.numbers("vmpl", MAX_VMPL)?.map_or(safe.vmpl, BTreeSet::from_iter);
+fn guest(root: &Table<'_>, inherited: &Guest) -> Result<Guest, PolicyError> {
+    let Some(table) = root.section("guest")? else { return Ok(inherited.clone()) };
+    let vmpl = table.numbers("vmpl")?.map_or_else(
+        || inherited.vmpl.clone(),
+        |levels| levels.into_iter().map(|level| level.value).collect(),
+    );
     if vmpl.is_empty() {
         return Err(table
             .error(table.offset_of("vmpl"), "`guest.vmpl` is empty, so no guest is acceptable")
             .hint("write `vmpl = [0]` for the most privileged level only"));
     }
-    let switch = |key, default| Ok(table.word::<Switch>(key)?.unwrap_or(default));
+    let switch = |key, inherited| Ok(table.word::<Switch>(key)?.unwrap_or(inherited));
     Ok(Guest {
-        debug: switch("debug", safe.debug)?,
-        migration: switch("migration", safe.migration)?,
+        debug: switch("debug", inherited.debug)?,
+        migration: switch("migration", inherited.migration)?,
         vmpl,
-        vlek: switch("vlek", safe.vlek)?,
-        smt: switch("smt", safe.smt)?,
+        vlek: switch("vlek", inherited.vlek)?,
+        smt: switch("smt", inherited.smt)?,
+        several_sockets: switch("several_sockets", inherited.several_sockets)?,
+        ciphertext_visible: switch("ciphertext_visible", inherited.ciphertext_visible)?,
+        aliases_unchecked: switch("aliases_unchecked", inherited.aliases_unchecked)?,
+        power_readings: switch("power_readings", inherited.power_readings)?,
+        cxl: switch("cxl", inherited.cxl)?,
+        launch_keys: switch("launch_keys", inherited.launch_keys)?,
     })
 }
 
-fn platform_software(root: &Table<'_>) -> Result<BTreeSet<Measurement>, PolicyError> {
-    let Some(table) = root.section("cca", &["software"])? else { return Ok(BTreeSet::new()) };
-    let texts = table.texts("software")?.ok_or_else(|| table.missing("software"))?;
-    distinct(&table, &texts, |text| measurement(&table, text))
+fn snp(root: &Table<'_>, inherited: &Snp) -> Result<Snp, PolicyError> {
+    let Some(table) = root.section("snp")? else { return Ok(inherited.clone()) };
+    Ok(Snp {
+        id_keys: digests(&table, "id_keys", &inherited.id_keys)?,
+        author_keys: digests(&table, "author_keys", &inherited.author_keys)?,
+    })
 }
 
-fn collateral(root: &Table<'_>) -> Result<(Crl, TcbInfo), PolicyError> {
-    let Some(table) = root.section("collateral", &["crl", "tcb_info"])? else {
-        return Ok((Crl::Required, TcbInfo::Required));
+fn cca(root: &Table<'_>, inherited: &Cca) -> Result<Cca, PolicyError> {
+    let Some(table) = root.section("cca")? else { return Ok(inherited.clone()) };
+    let (software, signers) = (table.texts("software")?, table.texts("signers")?);
+    if let (None, None, true) = (&software, &signers, inherited == &Cca::default()) {
+        return Err(table.missing("software"));
+    }
+    let read = |texts: Option<vec::Vec<At<&str>>>, inherited: &BTreeSet<Measurement>| match texts {
+        Some(texts) => distinct(&table, &texts, |text| measurement(&table, text)),
+        None => Ok(inherited.clone()),
     };
-    let crl = table.word("crl")?.unwrap_or(Crl::Required);
-    Ok((crl, table.word("tcb_info")?.unwrap_or(TcbInfo::Required)))
+    let signers_at = table.offset_of("signers");
+    let cca =
+        Cca { software: read(software, &inherited.software)?, signers: read(signers, &inherited.signers)? };
+    if let Some(Measurement::Reference(name)) =
+        cca.signers.iter().find(|signer| matches!(signer, Measurement::Reference(_)))
+    {
+        let message = format!("`{name}` is not a digest");
+        return Err(table.error(signers_at, message).hint("write `sha256:` and 64 hexadecimal digits"));
+    }
+    Ok(cca)
 }
 
-fn tpm(root: &Table<'_>) -> Result<Tpm, PolicyError> {
-    let safe = Tpm::default();
-    let Some(table) = root.section("tpm", &["sha1"])? else { return Ok(safe) };
-    Ok(Tpm { sha1: table.word("sha1")?.unwrap_or(safe.sha1) })
+fn tpm(root: &Table<'_>, inherited: Tpm) -> Result<Tpm, PolicyError> {
+    let Some(table) = root.section("tpm")? else { return Ok(inherited) };
+    Ok(Tpm { sha1: table.word("sha1")?.unwrap_or(inherited.sha1) })
+}
+
+fn workload(root: &Table<'_>, inherited: &Workload) -> Result<Workload, PolicyError> {
+    let Some(table) = root.section("workload")? else { return Ok(inherited.clone()) };
+    let read = |key: &str, inherited: &BTreeSet<[u8; 32]>, prefix: &str| {
+        let Some(texts) = table.texts(key)? else { return Ok(inherited.clone()) };
+        if texts.is_empty() {
+            let message = format!("`workload.{key}` is empty, so nothing is acceptable");
+            let hint = "remove it to accept any, or write which";
+            return Err(table.error(table.offset_of(key), message).hint(hint));
+        }
+        distinct(&table, &texts, |text| prefixed(&table, text, prefix))
+    };
+    Ok(Workload {
+        digests: read("digests", &inherited.digests, "sha256:")?,
+        owners: read("owners", &inherited.owners, "")?,
+    })
 }
 
 /// Names of rules, reference values and roots: what refusals quote and command lines take.
-fn name<'d>(table: &Table<'_>, text: At<&'d str>) -> Result<&'d str, PolicyError> {
+pub(super) fn name<'d>(table: &Table<'_>, text: At<&'d str>) -> Result<&'d str, PolicyError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.value.chars().all(plain) {
         return Ok(text.value);
@@ -306,7 +323,12 @@ pub(super) fn digest<const N: usize>(
     Ok(digest)
 }
 
-fn decode(table: &Table<'_>, text: At<&str>, digits: &str, digest: &mut [u8]) -> Result<(), PolicyError> {
+pub(super) fn decode(
+    table: &Table<'_>,
+    text: At<&str>,
+    digits: &str,
+    digest: &mut [u8],
+) -> Result<(), PolicyError> {
     hex::decode_to_slice(digits, digest).map_err(|_| {
         let count = digest.len().saturating_mul(2);
         table.error(text.offset, format!("`{}` does not have {count} hexadecimal digits", text.value))

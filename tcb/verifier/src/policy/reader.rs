@@ -6,18 +6,26 @@
 //! nor the key that was meant, and it forgets positions, which the analysis of contradictions needs.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{PolicyError, quoted};
+use super::keys::{Form, Key, ROOT};
 use super::model::Vocabulary;
+use super::place::{Place, Source};
+use crate::UnixTime;
 
 /// Longest identifier, name or reason in a policy.
 const MAX_TEXT_BYTES: usize = 1024;
+/// Most items of all lists together, with what sets stand for.
+pub(super) const MAX_ITEMS: usize = 100_000;
 
 /// A value and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +34,22 @@ pub(super) struct At<T> {
     pub(super) offset: usize,
 }
 
-/// A table of the policy in which only the keys given to [`Table::section`] and its like may stand.
+/// Lists of texts by name.
+pub(super) type Sets = BTreeMap<String, Vec<String>>;
+
+/// What all tables of a file have in common.
+#[derive(Clone, Copy)]
+pub(super) struct File<'d> {
+    pub(super) source: &'d Arc<Source>,
+    pub(super) sets: &'d Sets,
+    /// How many items lists may still have. A set may stand in many places, and each costs what it stands for.
+    pub(super) items_left: &'d Cell<usize>,
+}
+
+/// A table of the policy in which only the keys of the language may stand.
 pub(super) struct Table<'d> {
-    text: &'d str,
+    file: File<'d>,
+    keys: &'static [Key],
     path: String,
     /// Where the table stands, for what is missing in it.
     pub(super) offset: usize,
@@ -37,13 +58,18 @@ pub(super) struct Table<'d> {
 
 impl<'d> Table<'d> {
     /// The whole document.
-    pub(super) fn root(text: &'d str, entries: &'d DeTable<'d>, known: &[&str]) -> Result<Self, PolicyError> {
-        Self { text, path: String::new(), offset: 0, entries }.with_known_keys(known)
+    pub(super) fn root(file: File<'d>, entries: &'d DeTable<'d>) -> Result<Self, PolicyError> {
+        Self { file, keys: ROOT, path: String::new(), offset: 0, entries }.with_known_keys()
     }
 
     /// An error at a place in the policy.
     pub(super) fn error(&self, offset: usize, message: impl Into<String>) -> PolicyError {
-        PolicyError::at(self.text, offset, message)
+        PolicyError::at(&self.place(offset), message)
+    }
+
+    /// A place in the policy.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        self.file.source.at(offset)
     }
 
     /// The error that a required key is missing.
@@ -52,22 +78,22 @@ impl<'d> Table<'d> {
     }
 
     /// A table inside this one.
-    pub(super) fn section(&self, key: &str, known: &[&str]) -> Result<Option<Self>, PolicyError> {
-        self.get(key).map(|value| self.inner(key, value, known)).transpose()
+    pub(super) fn section(&self, key: &str) -> Result<Option<Self>, PolicyError> {
+        self.get(key).map(|value| self.inner(key, value)).transpose()
     }
 
     /// An array of tables inside this one.
-    pub(super) fn sections(&self, key: &str, known: &[&str]) -> Result<Vec<Self>, PolicyError> {
+    pub(super) fn sections(&self, key: &str) -> Result<Vec<Self>, PolicyError> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let DeValue::Array(items) = value.get_ref() else {
             let hint = format!("write `[[{}]]` above each of them", self.name(key));
             return Err(self.wrong_type(key, value, "an array of tables").hint(hint));
         };
-        items.iter().map(|item| self.inner(key, item, known)).collect()
+        items.iter().map(|item| self.inner(key, item)).collect()
     }
 
     /// The keys of this table and where they stand.
-    pub(super) fn keys(&self) -> impl Iterator<Item = At<&'d str>> {
+    fn keys(&self) -> impl Iterator<Item = At<&'d str>> {
         self.entries.keys().map(|key| At { value: key.get_ref().as_ref(), offset: key.span().start })
     }
 
@@ -85,16 +111,73 @@ impl<'d> Table<'d> {
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<At<&'d str>>>, PolicyError> {
         let Some(items) = self.list(key, "a list of strings")? else { return Ok(None) };
         let mut texts: Vec<At<&str>> = Vec::new();
-        let mut seen = alloc::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for item in items {
             let text = self.as_text(key, item)?;
-            if !seen.insert(text.value) {
-                let message = format!("`{}` is twice in `{}`", text.value, self.name(key));
-                return Err(self.error(text.offset, message));
+            for value in self.members(text)? {
+                if !seen.insert(value) {
+                    let message = format!("`{value}` is twice in `{}`", self.name(key));
+                    return Err(self.error(text.offset, message));
+                }
+                let left = self.file.items_left.get().checked_sub(1).ok_or_else(|| {
+                    self.error(
+                        text.offset,
+                        format!("the lists of the policy have more than {MAX_ITEMS} items"),
+                    )
+                })?;
+                self.file.items_left.set(left);
+                texts.push(At { value, offset: text.offset });
             }
-            texts.push(text);
         }
         Ok(Some(texts))
+    }
+
+    /// The texts that a text in a list stands for: those of the set that it names, or itself.
+    fn members(&self, text: At<&'d str>) -> Result<Vec<&'d str>, PolicyError> {
+        let Some(name) = text.value.strip_prefix('@') else { return Ok(Vec::from([text.value])) };
+        let members = self.file.sets.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.file.sets.keys().map(String::as_str).collect();
+            let error = self.error(text.offset, format!("there is no set `{name}`"));
+            if known.is_empty() {
+                error.hint("write it under `[sets]`")
+            } else {
+                error.did_you_mean(name, &known)
+            }
+        })?;
+        Ok(members.iter().map(String::as_str).collect())
+    }
+
+    /// A table in which every key is the name of a list of texts.
+    pub(super) fn sets(&self, key: &str) -> Result<Sets, PolicyError> {
+        let Some(table) = self.section(key)? else { return Ok(Sets::new()) };
+        let mut sets = Sets::new();
+        for name in table.keys() {
+            let items = table.list(name.value, "a list of strings")?.unwrap_or_default();
+            let texts = items.iter().map(|item| table.as_text(name.value, item));
+            let texts = texts.collect::<Result<Vec<_>, _>>()?;
+            if let Some(inner) = texts.iter().find(|text| text.value.starts_with('@')) {
+                let error = table.error(inner.offset, format!("`{}` is in another set", inner.value));
+                return Err(error.hint("write out what it stands for"));
+            }
+            if texts.is_empty() {
+                let error = table.error(name.offset, format!("the set `{}` is empty", name.value));
+                return Err(error.hint("remove it, or write what it stands for"));
+            }
+            let texts = texts.into_iter().map(|text| text.value.to_owned()).collect();
+            sets.insert(name.value.to_owned(), texts);
+        }
+        Ok(sets)
+    }
+
+    /// A day, from its first second on.
+    pub(super) fn date(&self, key: &str) -> Result<Option<UnixTime>, PolicyError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let date = format!("{}T00:00:00Z", text.value).parse::<der::DateTime>();
+        let date = date.map(|date| Some(UnixTime(date.unix_duration().as_secs())));
+        date.map_err(|_| {
+            let error = self.error(text.offset, format!("`{}` is not a date", text.value));
+            error.hint("write it as `2024-03-13`")
+        })
     }
 
     /// A word of a vocabulary.
@@ -123,20 +206,34 @@ impl<'d> Table<'d> {
         value.get_ref().as_bool().map(Some).ok_or_else(|| self.wrong_type(key, value, "`true` or `false`"))
     }
 
-    /// A number from 0 to `max`.
-    pub(super) fn number(&self, key: &str, max: u8) -> Result<Option<u8>, PolicyError> {
+    /// A number from 0 to what the language says, at most 255.
+    pub(super) fn number(&self, key: &str) -> Result<Option<u8>, PolicyError> {
+        let number = self.wide_number(key)?;
+        Ok(number.map(|number| u8::try_from(number).unwrap_or(u8::MAX)))
+    }
+
+    /// A number from 0 to what the language says.
+    pub(super) fn wide_number(&self, key: &str) -> Result<Option<u32>, PolicyError> {
+        let max = match self.form(key) {
+            Some(Form::Number(max)) => max,
+            _ => u32::from(u8::MAX),
+        };
         self.get(key).map(|value| self.as_number(key, value, max)).transpose()
     }
 
-    /// A number from 0 to `max`, which may be above 255.
-    pub(super) fn wide_number(&self, key: &str, max: u32) -> Result<Option<u32>, PolicyError> {
-        self.get(key).map(|value| self.as_wide_number(key, value, max)).transpose()
+    /// A list of numbers from 0 to what the language says.
+    pub(super) fn numbers(&self, key: &str) -> Result<Option<Vec<At<u8>>>, PolicyError> {
+        let Some(Form::Numbers(max)) = self.form(key) else { return Ok(None) };
+        let Some(items) = self.list(key, "a list of numbers")? else { return Ok(None) };
+        let number = |item: &Spanned<DeValue<'d>>| {
+            let number = self.as_number(key, item, max.into())?;
+            Ok(At { value: u8::try_from(number).unwrap_or(max), offset: item.span().start })
+        };
+        items.iter().map(number).collect::<Result<_, _>>().map(Some)
     }
 
-    /// A list of numbers from 0 to `max`.
-    pub(super) fn numbers(&self, key: &str, max: u8) -> Result<Option<Vec<u8>>, PolicyError> {
-        let Some(items) = self.list(key, "a list of numbers")? else { return Ok(None) };
-        items.iter().map(|item| self.as_number(key, item, max)).collect::<Result<_, _>>().map(Some)
+    fn form(&self, key: &str) -> Option<Form> {
+        self.keys.iter().find(|known| known.name == key).map(|known| known.form)
     }
 
     fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
@@ -147,23 +244,30 @@ impl<'d> Table<'d> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    fn inner(&self, key: &str, value: &'d Spanned<DeValue<'d>>, known: &[&str]) -> Result<Self, PolicyError> {
+    fn inner(&self, key: &str, value: &'d Spanned<DeValue<'d>>) -> Result<Self, PolicyError> {
         let DeValue::Table(entries) = value.get_ref() else {
             let hint = format!("write `[{}]` above its keys", self.name(key));
             return Err(self.wrong_type(key, value, "a table").hint(hint));
         };
-        Self { text: self.text, path: self.name(key), offset: value.span().start, entries }
-            .with_known_keys(known)
+        let (keys, open) = match self.form(key) {
+            Some(Form::Table(keys) | Form::Tables(keys)) => (keys, false),
+            _ => (&[][..], true),
+        };
+        let offset = value.span().start;
+        let table = Self { file: self.file, keys, path: self.name(key), offset, entries };
+        if open { Ok(table) } else { table.with_known_keys() }
     }
 
-    fn with_known_keys(self, known: &[&str]) -> Result<Self, PolicyError> {
-        let unknown = self.keys().filter(|key| !known.contains(&key.value)).min_by_key(|key| key.offset);
+    fn with_known_keys(self) -> Result<Self, PolicyError> {
+        let is_known = |key: &At<&str>| self.keys.iter().any(|known| known.name == key.value);
+        let unknown = self.keys().filter(|key| !is_known(key)).min_by_key(|key| key.offset);
         unknown.map_or(Ok(()), |key| {
             let message = match self.path.as_str() {
                 "" => format!("unknown key `{}`", key.value),
                 path => format!("unknown key `{}` in `{path}`", key.value),
             };
-            Err(self.error(key.offset, message).did_you_mean(key.value, known))
+            let known: Vec<&str> = self.keys.iter().map(|known| known.name).collect();
+            Err(self.error(key.offset, message).did_you_mean(key.value, &known))
         })?;
         Ok(self)
     }
@@ -186,12 +290,7 @@ impl<'d> Table<'d> {
         Ok(At { value: text, offset })
     }
 
-    fn as_number(&self, key: &str, value: &Spanned<DeValue<'d>>, max: u8) -> Result<u8, PolicyError> {
-        let number = self.as_wide_number(key, value, max.into())?;
-        Ok(u8::try_from(number).unwrap_or(max))
-    }
-
-    fn as_wide_number(&self, key: &str, value: &Spanned<DeValue<'d>>, max: u32) -> Result<u32, PolicyError> {
+    fn as_number(&self, key: &str, value: &Spanned<DeValue<'d>>, max: u32) -> Result<u32, PolicyError> {
         let integer = value.get_ref().as_integer().ok_or_else(|| self.wrong_type(key, value, "a number"))?;
         let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok();
         number.filter(|number| *number <= max).ok_or_else(|| {

@@ -322,6 +322,57 @@ codes! {
     /// A measurement is not what a reference manifest says.
     ManifestMeasurementMismatch = "manifest-measurement-mismatch",
         hint: "the device runs other firmware than NVIDIA published: do not trust this host";
+    /// The revocation list is older than the policy wants.
+    CrlTooOld = "crl-too-old",
+        hint: "the host should fetch the vendor's current list; the policy asks for a newer one by `[collateral]`, \
+               `maximum_age_days`";
+    /// TCB info is older than the policy wants.
+    TcbInfoTooOld = "tcb-info-too-old",
+        hint: "the host should fetch Intel's current TCB info; the policy asks for a newer one by `[collateral]`, \
+               `maximum_age_days`";
+    /// The identity of the quoting enclave is older than the policy wants.
+    QeIdentityTooOld = "qe-identity-too-old",
+        hint: "the host should fetch Intel's current identity of the quoting enclave; the policy asks for a newer one \
+               by `[collateral]`, `maximum_age_days`";
+    /// The guest may run on several sockets.
+    SeveralSocketsAllowed = "several-sockets-allowed",
+        hint: "launch the Keep with the guest policy bit SINGLE_SOCKET";
+    /// Nothing hides the ciphertext in memory from the host.
+    CiphertextVisible = "ciphertext-visible",
+        hint: "the host must switch ciphertext hiding on, which processors from Turin on can";
+    /// The firmware has not checked memory for addresses that are aliases of others.
+    AliasesUnchecked = "aliases-unchecked",
+        hint: "the operator of the host should update its firmware, which then checks memory modules at every start";
+    /// The host may read how much power the processor draws.
+    PowerReadingsAllowed = "power-readings-allowed",
+        hint: "the host must switch RAPL off, or the Keep be launched with the guest policy bit RAPL_DIS";
+    /// Memory or devices may be attached by CXL.
+    CxlAllowed = "cxl-allowed", hint: "launch the Keep without the guest policy bit CXL_ALLOW";
+    /// The guest was launched with a key that the policy does not name.
+    LaunchKeyNotAccepted = "launch-key-not-accepted",
+        hint: "launch the Keep without an ID block, or name its keys in `[snp]`, `id_keys` and `author_keys`";
+    /// The provisioning certification enclave is older than the policy wants.
+    PceTooOld = "pce-too-old",
+        hint: "the operator of the host should update its SGX platform software and register the platform anew";
+    /// The quoting enclave is older than the policy wants.
+    QeTooOld = "qe-too-old", hint: "the operator of the host should update its quoting enclave";
+    /// The TDX module is older than the policy wants.
+    TdxModuleTooOld = "tdx-module-too-old", hint: "the operator of the host should update its TDX module";
+    /// The TD has an attribute that the policy does not accept.
+    AttributeNotAccepted = "attribute-not-accepted",
+        hint: "launch the Keep without it, or name it in `[intel]`, `td_attributes`";
+    /// A processor state is on that the policy does not accept.
+    ExtendedStateNotAccepted = "extended-state-not-accepted",
+        hint: "launch the Keep without it, or name it in `[intel]`, `extended_states`";
+    /// The policy does not accept who signed the TDX module.
+    TdxModuleSignerNotAccepted = "tdx-module-signer-not-accepted",
+        hint: "add the signer to `[intel]`, `tdx_module_signers`, if you trust its modules";
+    /// The policy is not about this workload.
+    WorkloadNotAccepted = "workload-not-accepted",
+        hint: "add the digest to `[workload]`, `digests`, if this workload may run under the policy";
+    /// The policy is not for this owner.
+    OwnerNotAccepted = "owner-not-accepted",
+        hint: "add the key to `[workload]`, `owners`, if its owner may use the policy";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

@@ -15,6 +15,38 @@ use serde::{Serialize, Serializer};
 pub use code::Code;
 pub(crate) use subject::Subject;
 
+use crate::policy::Place;
+
+/// The entry of a policy that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyEntry {
+    /// Its path, such as `guest.debug`, or of a rule `deny.` and its id.
+    pub entry: String,
+    /// The file that says it; `None` for a default, and for a policy without a name.
+    pub file: Option<String>,
+    /// The line; `None` for a default, which nothing says.
+    pub line: Option<usize>,
+}
+
+impl PolicyEntry {
+    /// An entry that stands somewhere, or is a default.
+    pub(crate) fn new(entry: impl Into<String>, place: Option<&Place>) -> Self {
+        let file = place.and_then(Place::file).map(String::from);
+        Self { entry: entry.into(), file, line: place.map(Place::line) }
+    }
+}
+
+impl fmt::Display for PolicyEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.entry)?;
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, " in line {line} of {file}"),
+            (None, Some(line)) => write!(f, " in line {line} of the policy"),
+            (_, None) => f.write_str(", which the policy leaves at its default"),
+        }
+    }
+}
+
 /// One check: what was expected, what was found, and why it matters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
@@ -30,6 +62,8 @@ pub struct Check {
     pub section: &'static str,
     /// Why it matters.
     pub why: &'static str,
+    /// The entry of the policy that asks for it, if one does.
+    pub policy: Option<PolicyEntry>,
 }
 
 /// One reason to refuse: a check that did not pass.
@@ -47,12 +81,15 @@ pub struct Refusal {
     pub section: &'static str,
     /// What to do about it.
     pub hint: &'static str,
+    /// The entry of the policy that decided, if one did.
+    pub policy: Option<PolicyEntry>,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, claim, expected, found, .. } = self;
-        write!(f, "{code}: {claim}: expected {expected}, found {found}")
+        let Self { code, claim, expected, found, policy, .. } = self;
+        write!(f, "{code}: {claim}: expected {expected}, found {found}")?;
+        policy.as_ref().map_or(Ok(()), |entry| write!(f, "; decided by {entry}"))
     }
 }
 
@@ -145,9 +182,30 @@ impl Findings {
         let (claim, section) = (subject.name(), subject.section());
         if !passed {
             let (expected, found) = (expected.clone(), found.clone());
-            self.refusals.push(Refusal { code, claim, expected, found, section, hint: code.hint() });
+            let hint = code.hint();
+            self.refusals.push(Refusal { code, claim, expected, found, section, hint, policy: None });
         }
-        self.checks.push(Check { name: claim, expected, found, passed, section, why: subject.why() });
+        let why = subject.why();
+        self.checks.push(Check { name: claim, expected, found, passed, section, why, policy: None });
+    }
+
+    /// Notes a check that an entry of the policy asks for.
+    pub(crate) fn check_by(
+        &mut self,
+        entry: PolicyEntry,
+        subject: Subject,
+        code: Code,
+        passed: bool,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) {
+        self.check(subject, code, passed, expected, found);
+        if let (false, Some(refusal)) = (passed, self.refusals.last_mut()) {
+            refusal.policy = Some(entry.clone());
+        }
+        if let Some(check) = self.checks.last_mut() {
+            check.policy = Some(entry);
+        }
     }
 
     /// Notes a check that refused.

@@ -231,4 +231,40 @@ subjects! {
         why: "they say whether the firmware is one that NVIDIA published";
     Register = "measurement register", "RFC 9334, section 7",
         why: "code that is started after the launch is measured into it";
+    CrlAge = "age of the revocation list", "policy, `[collateral]`",
+        why: "what the vendor took back since it was made is not in it";
+    TcbInfoAge = "age of TCB info", "policy, `[collateral]`",
+        why: "what became known since it was made is not in it";
+    QeIdentityAge = "age of the identity of the quoting enclave", "policy, `[collateral]`",
+        why: "what became known since it was made is not in it";
+    SeveralSockets = "sockets", "56860, section 4.3",
+        why: "what goes from socket to socket can be watched outside of them";
+    CiphertextVisible = "ciphertext in memory", "56860, section 7.3",
+        why: "a host that sees ciphertext change can guess what is written";
+    AliasesUnchecked = "aliases in memory", "56860, section 7.3",
+        why: "a memory module that lies about its size gives the host another way to the Keep's memory";
+    PowerReadings = "power readings", "56860, section 4.3",
+        why: "how much power the processor draws tells something about what it computes";
+    Cxl = "CXL", "56860, section 4.3",
+        why: "what is attached by CXL is outside of the processor";
+    IdKey = "ID key", "56860, section 7.3",
+        why: "whoever launched the Keep vouches for it by this key";
+    AuthorKey = "author key", "56860, section 7.3",
+        why: "whoever has it decides which ID keys there are";
+    PceVersion = "version of the provisioning certification enclave", "policy, `[intel]`",
+        why: "it vouches for the key of the quoting enclave";
+    QeLeast = "least version of the quoting enclave", "policy, `[intel]`",
+        why: "old versions may have given their keys away";
+    ModuleLeast = "least version of the TDX module", "policy, `[intel]`",
+        why: "old versions may not protect the Keep";
+    TdFeatures = "optional attributes of the TD", "TDX ABI, ATTRIBUTES",
+        why: "each is something more that could be wrong";
+    StateFeatures = "optional processor states", "SDM, volume 1, section 13.1",
+        why: "each is something more that could be wrong";
+    ModuleSignerNamed = "named signer of the TDX module", "policy, `[intel]`",
+        why: "you trust the signers that you name and no other";
+    Workload = "workload", "policy, `[workload]`",
+        why: "you decided about the platforms for these workloads";
+    Owner = "owner", "policy, `[workload]`",
+        why: "whoever owns a Keep decides what it runs";
 }

@@ -6,6 +6,7 @@
 
 use enarx_evidence::Bundle;
 use enarx_verifier::crypto::{SignatureVerifier, Signed};
+use enarx_verifier::policy::{self, Base};
 use enarx_verifier::{Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise, appraise_with};
 
 const NOW: UnixTime = UnixTime(1_750_000_000);
@@ -86,7 +87,18 @@ pub(crate) fn policy(bytes: &[u8]) {
     match Policy::parse(text) {
         Ok(policy) => {
             let _ = (policy.digest(), policy.allow_rules().count(), policy.deny_rules().count());
+            assert!(policy.notices(NOW).iter().all(|notice| notice.place.line() >= 1));
+            assert!(policy.notices(NOW).is_sorted_by_key(|notice| notice.place.line()));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    // As one that narrows another, and as one that is narrowed.
+    let base = |text: &str| Base { name: "base".into(), text: text.into() };
+    let mut template = |_: &str, _: Option<&str>| Ok(base(policy::template()));
+    let mut given = |_: &str, _: Option<&str>| Ok(base(text));
+    let _ = Policy::parse_with("team", text, &mut template);
+    let narrowing = "version = 1\nextends = \"base\"\n[guest]\nsmt = \"refuse\"\n";
+    if let (Ok(narrow), Ok(wide)) = (Policy::parse_with("team", narrowing, &mut given), Policy::parse(text)) {
+        assert_eq!(narrow.allow_rules().count(), wide.allow_rules().count());
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::{Profile, Revocable, verify};
 use crate::crypto::{RustCrypto, SignatureVerifier, Signed};
 use crate::endorsements::Endorsements;
-use crate::policy::{Crl, TcbInfo};
+use crate::policy::{Crl, Freshness, TcbInfo};
 use crate::refusal::Findings;
 use crate::{Code, Root, TrustAnchors, UnixTime, Verification};
 
@@ -264,6 +264,7 @@ impl World {
             anchors: &self.anchors,
             crl: self.crl,
             tcb_info: TcbInfo::Required,
+            freshness: Freshness::default(),
             now: UnixTime(self.now),
         };
         let mut crypto = Counting(0);
