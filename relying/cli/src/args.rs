@@ -4,6 +4,7 @@
 
 mod collateral;
 mod evidence;
+mod policy;
 
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
@@ -13,6 +14,7 @@ use enarx_simulator::Rehearsal;
 
 pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
+pub(crate) use policy::{CheckPolicyArgs, NewPolicyArgs, PolicyCommand};
 
 /// Run secrets on machines you do not trust.
 ///
@@ -268,22 +270,6 @@ pub(crate) struct ServeArgs {
     /// Private key (PEM) of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
     pub(crate) tls_key: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Write a commented trust policy
-    New {
-        /// Where to write it; standard output when absent
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: Option<PathBuf>,
-    },
-    /// Check a trust policy for mistakes and contradictions
-    Check {
-        /// The policy
-        #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -119,10 +119,6 @@ impl Failure {
         self
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
     /// What to do about it.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use crate::args::{Format, KeepCommand, OutputOptions};
 use crate::connect::{self, HostAddress};
 use crate::failure::{Cause, Failure, Outcome, REFUSED};
+use crate::policy::PolicyFile;
 use crate::progress::Progress;
 use crate::provision::{short, verdict};
 use crate::run::{describe, ended, interruptible, remedy};
 use crate::state::{KeepRecord, State};
 use crate::stdio::Outputs;
 use crate::terminal::{print_json, print_text};
-use crate::trust::{PolicyFile, Release, Trust};
+use crate::trust::{Release, Trust};
 use crate::wire::{Link, broken, out_of_turn};
 
 pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Outcome<u8> {
@@ -30,7 +31,7 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
                 let record = state.find(&keep)?;
                 let policy = match policy {
                     Some(file) => PolicyFile::read(Some(&file))?,
-                    None => PolicyFile::parse("the policy it was deployed under", record.policy.clone())?,
+                    None => record.policy_file()?,
                 };
                 let trust = Trust::new(policy, &state, Release::measure(None))?;
                 attest(&record, &owner, &trust, output).await

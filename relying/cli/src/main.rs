@@ -34,6 +34,7 @@ mod layout;
 mod lost;
 mod outputs;
 mod platform;
+mod policy;
 mod progress;
 mod provision;
 mod release;
@@ -51,10 +52,9 @@ mod write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::args::{Cli, Command, Format, HostCommand, PolicyCommand};
+use crate::args::{Cli, Command, Format, HostCommand};
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
@@ -83,18 +83,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Deploy(args) => wait(run::deploy(args, &output)),
         Command::Keep(command) => wait(keep::perform(command, &output)),
         Command::Host(HostCommand::Serve(args)) => wait(host::serve(args, &output)).map(|()| 0),
-        Command::Policy(PolicyCommand::New { file }) => write::policy(file.as_deref(), &output).map(|()| 0),
-        Command::Policy(PolicyCommand::Check { file }) => {
-            let text = input::text(&file)?;
-            trust::check(&file.display().to_string(), &text)?;
-            let text = format!("{} is a valid policy", file.display());
-            write::done(
-                &output,
-                &text,
-                &json!({ "event": "step", "step": "checked", "file": file, "valid": true }),
-            );
-            Ok(0)
-        }
+        Command::Policy(command) => policy::perform(command, &output),
         Command::Verify(args) => verify::verify(&args, &output),
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),

@@ -58,6 +58,13 @@ impl Job<'_> {
         );
         let Event::Offer(offer) = link.soon().await? else { return Err(out_of_turn()) };
         let result = self.appraise(&offer, progress)?;
+        let owner = self.owner.id().0;
+        self.trust.policy().check_workload(workload.digest.as_bytes(), &owner).map_err(|refusals| {
+            Failure::evidence_refused(
+                "the trust policy is not about this workload; nothing was sent",
+                refusals,
+            )
+        })?;
         let (code, kind) = self.compile(&workload, &offer.engine, progress)?;
         let digest = workload.digest;
         let bundle = workload.bundle(kind, code)?;
@@ -73,7 +80,7 @@ impl Job<'_> {
         };
         link.session().release(&result, payload).map_err(|error| broken(&error))?;
         self.provisioned(&mut link, length, progress).await?;
-        let owner = hex::encode(self.owner.id().0);
+        let owner = hex::encode(owner);
         progress.step(
             "provisioned",
             &format!(

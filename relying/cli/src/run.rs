@@ -14,12 +14,13 @@ use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
 use crate::host;
 use crate::lost::explained;
 use crate::outputs::Destination;
+use crate::policy::PolicyFile;
 use crate::progress::Progress;
 use crate::provision::{Job, Running};
 use crate::state::{KeepRecord, State};
 use crate::stdio;
 use crate::terminal::{print_json, print_text, printable};
-use crate::trust::{self, PolicyFile, Release, Trust};
+use crate::trust::{self, Release, Trust};
 use crate::wire::Link;
 use crate::workload::Workload;
 
@@ -154,13 +155,15 @@ async fn detached(
 ) -> Outcome<KeepRecord> {
     let (name, digest) = (workload.name.clone(), workload.digest);
     let running = job.perform(stream, workload, progress).await?;
+    let file = job.trust.file();
     let record = KeepRecord {
         keep: hex::encode(running.keep.0),
         host: address.as_str().to_owned(),
         host_id: keep.id.to_string(),
         workload: name,
         workload_digest: hex::encode(digest.as_bytes()),
-        policy: job.trust.text().to_owned(),
+        policy: file.text().to_owned(),
+        policy_bases: file.bases().iter().map(|base| (base.name.clone(), base.text.clone())).collect(),
         simulated: running.simulated,
         deployed_at: trust::now(),
     };

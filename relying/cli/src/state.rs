@@ -10,10 +10,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use enarx_session::OwnerKey;
+use enarx_verifier::policy::Base;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Outcome};
+use crate::policy::PolicyFile;
 
 const OWNER_KEY_FILE: &str = "owner.key";
 const VERIFIER_KEY_FILE: &str = "verifier.key";
@@ -21,8 +23,8 @@ const CACHE_KEY_FILE: &str = "cache.key";
 const KEEPS_FOLDER: &str = "keeps";
 /// The folder of the simulator in the state folder.
 pub(crate) const SIMULATOR_FOLDER: &str = "simulator";
-/// A record is a page of text; anything larger was not written by us.
-const MAX_RECORD: u64 = 64 * 1024;
+/// A record is a page of text and the policy with those that it extends; anything larger was not written by us.
+const MAX_RECORD: u64 = 32 << 20;
 
 /// The folder of all lasting state, readable by its user alone.
 pub(crate) struct State {
@@ -45,6 +47,9 @@ pub(crate) struct KeepRecord {
     pub(crate) workload_digest: String,
     /// The trust policy it was accepted under, word for word
     pub(crate) policy: String,
+    /// The policies that it extends, each of which the one before names: what it is called, and its text
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) policy_bases: Vec<(String, String)>,
     /// Whether the platform was a simulated one
     pub(crate) simulated: bool,
     /// When it was deployed, seconds since 1970
@@ -55,6 +60,13 @@ impl KeepRecord {
     /// Enough of its name to tell it from others.
     pub(crate) fn name(&self) -> &str {
         self.keep.get(..12).unwrap_or(&self.keep)
+    }
+
+    /// The policy that it was accepted under.
+    pub(crate) fn policy_file(&self) -> Outcome<PolicyFile> {
+        let base = |(name, text): &(String, String)| Base { name: name.clone(), text: text.clone() };
+        let bases = self.policy_bases.iter().map(base).collect();
+        PolicyFile::parse("the policy it was deployed under", self.policy.clone(), bases)
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use enarx_evidence::Bundle;
 use enarx_simulator::Simulator;
-use enarx_verifier::policy::{self, Crl, Policy, TcbInfo};
+use enarx_verifier::policy::{Crl, Policy, TcbInfo};
 use enarx_verifier::{AttestationResult, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
 
 use crate::failure::{Failure, Outcome, chain};
-use crate::input;
+use crate::policy::PolicyFile;
 use crate::release;
 use crate::state::State;
 
@@ -24,34 +24,6 @@ pub(crate) struct Trust {
     policy: PolicyFile,
     anchors: TrustAnchors,
     reference_values: Vec<ReferenceValue>,
-}
-
-/// A policy and where it stands word for word.
-pub(crate) struct PolicyFile {
-    policy: Policy,
-    text: String,
-}
-
-impl PolicyFile {
-    /// Reads a policy from a file; without one, the built-in policy applies, which accepts nothing simulated.
-    pub(crate) fn read(file: Option<&Path>) -> Outcome<Self> {
-        let text = match file {
-            Some(file) => input::text(file)?,
-            None => policy::template().to_owned(),
-        };
-        let name = file.map_or_else(|| "the built-in policy".to_owned(), |file| file.display().to_string());
-        Self::parse(&name, text)
-    }
-
-    /// A policy whose text is at hand.
-    pub(crate) fn parse(name: &str, text: String) -> Outcome<Self> {
-        Ok(Self { policy: check(name, &text)?, text })
-    }
-
-    /// Whether platforms that protect nothing are acceptable to it.
-    pub(crate) fn accepts_simulated(&self) -> bool {
-        !self.policy.simulated_roots().is_empty()
-    }
 }
 
 /// The measurement of a Keep program, which takes some milliseconds and so is taken while other things are done.
@@ -85,14 +57,14 @@ impl Trust {
         Ok(Self { policy, anchors, reference_values: release.values()? })
     }
 
-    /// The policy, word for word.
-    pub(crate) fn text(&self) -> &str {
-        &self.policy.text
+    /// The policy with its files.
+    pub(crate) fn file(&self) -> &PolicyFile {
+        &self.policy
     }
 
     /// The policy.
     pub(crate) fn policy(&self) -> &Policy {
-        &self.policy.policy
+        self.policy.policy()
     }
 
     /// The roots that are known: the vendors', and that of this machine's simulator.
@@ -102,12 +74,12 @@ impl Trust {
 
     /// What the policy asks of revocation lists.
     pub(crate) fn crl(&self) -> Crl {
-        self.policy.policy.crl()
+        self.policy().crl()
     }
 
     /// What the policy asks of Intel's TCB info and enclave identities.
     pub(crate) fn tcb_info(&self) -> TcbInfo {
-        self.policy.policy.tcb_info()
+        self.policy().tcb_info()
     }
 
     /// Holds evidence against all of this, now.
@@ -124,20 +96,9 @@ impl Trust {
         anchors: &'a TrustAnchors,
         now: UnixTime,
     ) -> Request<'a> {
-        let (policy, reference_values) = (&self.policy.policy, &self.reference_values);
+        let (policy, reference_values) = (self.policy(), &self.reference_values);
         Request { bundle, report_data, anchors, reference_values, policy, now }
     }
-}
-
-/// Parses a policy; mistakes are told with file, line and column.
-pub(crate) fn check(name: &str, text: &str) -> Outcome<Policy> {
-    Policy::parse(text).map_err(|error| {
-        let failure = Failure::usage(format!("{name}:{}:{}: {}", error.line, error.column, error.message));
-        match error.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
 }
 
 /// Seconds since 1970 by this machine's clock, which its tenant trusts.

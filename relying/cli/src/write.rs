@@ -9,8 +9,6 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use enarx_package::Manifest;
-use enarx_verifier::policy;
-
 use serde_json::{Value, json};
 
 use crate::args::{Cli, Format, OutputOptions};
@@ -23,14 +21,6 @@ pub(crate) fn manifest(folder: &Path, output: &OutputOptions) -> Outcome<()> {
     })?;
     let file = folder.join(Manifest::FILE_NAME);
     new_file(&file, Manifest::template().as_bytes()).map(|()| wrote(&file, output))
-}
-
-/// `enarx policy new`
-pub(crate) fn policy(file: Option<&Path>, output: &OutputOptions) -> Outcome<()> {
-    match file {
-        Some(file) => new_file(file, policy::template().as_bytes()).map(|()| wrote(file, output)),
-        None => print(policy::template().as_bytes()),
-    }
 }
 
 /// `enarx completions`
@@ -74,13 +64,14 @@ pub(crate) fn new_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
     }
 }
 
-fn wrote(path: &Path, output: &OutputOptions) {
+/// Tells that a file was written.
+pub(crate) fn wrote(path: &Path, output: &OutputOptions) {
     let event = json!({ "event": "step", "step": "wrote", "file": path });
     done(output, &format!("wrote {}", path.display()), &event);
 }
 
 /// Tells that a short command did what it was asked.
-pub(crate) fn done(output: &OutputOptions, text: &str, event: &Value) {
+fn done(output: &OutputOptions, text: &str, event: &Value) {
     match output.format {
         Format::Json => tell_json!(event),
         Format::Text | Format::Ear if output.quiet => {}

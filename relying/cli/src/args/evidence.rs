@@ -178,7 +178,7 @@ pub(crate) struct SimulateArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Measurement(pub(crate) [u8; 48]);
 
-fn moment(text: &str) -> Result<UnixTime, String> {
+pub(super) fn moment(text: &str) -> Result<UnixTime, String> {
     let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}"))?;
     u64::try_from(time.unix_timestamp()).map(UnixTime).map_err(|_| "it is before 1970".to_owned())
 }

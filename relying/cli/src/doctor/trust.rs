@@ -9,8 +9,9 @@ use enarx_simulator::Simulator;
 
 use super::Line;
 use crate::failure::chain;
+use crate::policy::PolicyFile;
 use crate::state::State;
-use crate::trust::{self, PolicyFile};
+use crate::trust;
 
 /// 2026-01-01: this version did not exist before.
 const EARLIEST: u64 = 1_767_225_600;

@@ -13,8 +13,9 @@ use crate::args::{ReportData, VerifyArgs};
 use crate::collateral;
 use crate::evidence::{self, NamedRoot};
 use crate::failure::{Failure, Outcome};
+use crate::policy::PolicyFile;
 use crate::state::State;
-use crate::trust::{self, PolicyFile, Release, Trust};
+use crate::trust::{self, Release, Trust};
 
 /// A question about evidence.
 pub(super) struct Case {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Arguments of `enarx policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use enarx_verifier::UnixTime;
+use enarx_verifier::policy::{Product, Vocabulary};
+
+use super::evidence::moment;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Write a commented trust policy
+    New(NewPolicyArgs),
+    /// Check a trust policy for mistakes and contradictions
+    ///
+    /// Also tells what somebody should look at, such as rules that have expired or add nothing, and the digest by which
+    /// other policies can pin this one.
+    Check(CheckPolicyArgs),
+    /// Print the JSON schema of the policy language, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewPolicyArgs {
+    /// Where to write it; standard output when absent
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Allow these products and no others, for example milan,sapphire-rapids; by default current AMD products
+    #[arg(long, value_name = "PRODUCT", value_delimiter = ',', value_parser = product)]
+    pub(crate) products: Vec<Product>,
+
+    /// Deny these products, whatever is allowed
+    #[arg(long, value_name = "PRODUCT", value_delimiter = ',', value_parser = product)]
+    pub(crate) without: Vec<Product>,
+
+    /// Accept platforms that the simulator of this machine makes; they protect nothing
+    #[arg(long)]
+    pub(crate) simulated: bool,
+
+    /// Narrow this policy instead of writing a whole one, and pin what it says now
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["products", "simulated"]
+    )]
+    pub(crate) extends: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckPolicyArgs {
+    /// The policy
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Fail also if there is something to look at
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Look at dates as of this time instead of now, for example 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<UnixTime>,
+}
+
+fn product(text: &str) -> Result<Product, String> {
+    let known = || Product::ALL.iter().map(|product| product.name()).collect::<Vec<_>>().join(", ");
+    let found = Product::ALL.iter().copied().find(|product| product.name() == text);
+    found.ok_or_else(|| format!("known are {}", known()))
+}
