@@ -98,7 +98,10 @@ impl Case {
         let lists = self.policy.as_ref().map_or(self.crl, Trust::crl) == Crl::AbsentAccepted;
         let tcb_info = self.policy.as_ref().map_or(self.tcb_info, Trust::tcb_info) == TcbInfo::AbsentAccepted;
         let intel = matches!(self.bundle.evidence.format, Format::Tdx | Format::Sgx | Format::AzureTdx);
+        let late = self.policy.as_ref().map(|policy| policy.policy().collateral().freshness);
+        let late = late.is_some_and(|freshness| freshness.expired_accepted_for_days > 0);
         let given_up = [
+            (late, "what vendors took back in the days for which expired lists and documents are accepted"),
             (lists, "where there is no revocation list, that nothing was revoked"),
             (
                 tcb_info && intel,
