@@ -249,7 +249,7 @@ fn wrong_usage_is_json_where_that_was_asked_for() {
     let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("one line of JSON");
     assert_eq!((code(&output), &event["step"]), (0, &"wrote".into()));
     let output = finish(tenant.enarx().args(["policy", "check", LOCAL_SIMULATOR, "--format", "json"]), b"");
-    let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("one line of JSON");
+    let event: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("one line of JSON");
     assert_eq!((code(&output), &event["valid"]), (0, &true.into()));
 }
 

@@ -390,14 +390,16 @@ fn every_field_is_shown_by_its_name() {
 #[test]
 fn explanations_are_as_written_down() {
     let desk = Desk::new("amd/genoa@debug,vmpl=2");
-    let policy = desk.file("policy.toml", POLICY.replace("MEASUREMENT", &"5a".repeat(48)));
-    let (report, chain) = (desk.path("report"), desk.path("chain.pem"));
-    let verified = ["--trust-root", chain.as_str()];
-    let refused = ["--endorsement", chain.as_str(), "--policy", &policy];
+    desk.file("policy.toml", POLICY.replace("MEASUREMENT", &"5a".repeat(48)));
+    let verified = ["--trust-root", "chain.pem"];
+    let refused = ["--endorsement", "chain.pem", "--policy", "policy.toml"];
     for (file, options, expected) in
         [("explain-verified.txt", &verified[..], 0), ("explain-refused.txt", &refused[..], 3)]
     {
-        let output = desk.run("explain", &[&[report.as_str(), "--nonce", NONCE], options].concat());
+        // Paths are told as they were given, and those of a test are never the same.
+        let mut explain = desk.tenant.enarx();
+        explain.current_dir(desk.path("")).args(["explain", "report", "--nonce", NONCE]).args(options);
+        let output = finish(&mut explain, b"");
         assert_eq!(code(&output), expected, "{}", stderr(&output));
         let told = stdout(&output);
         assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
