@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::args::{Format, OutputOptions, PlatformReportArgs};
 use crate::failure::{Failure, Outcome};
 use crate::layout::{WIDTH, entry, paragraph};
-use crate::write::print;
+use crate::terminal::{print_json, print_text};
 
 /// Width of the names of findings: the longest is `cpuid-launch-control`.
 const NAME_WIDTH: usize = 20;
@@ -27,11 +27,10 @@ pub(crate) fn report(args: &PlatformReportArgs, output: &OutputOptions) -> Outco
             .hint("give the folder in which proc, sys and dev of the machine are"));
     }
     let report = Report::of(root);
-    let text = match output.format {
-        Format::Json => format!("{}\n", to_json(&report)),
-        Format::Text | Format::Ear => to_text(&report, args.all),
-    };
-    print(text.as_bytes())
+    match output.format {
+        Format::Json => print_json(&to_json(&report)),
+        Format::Text | Format::Ear => print_text(&to_text(&report, args.all)),
+    }
 }
 
 fn to_json(report: &Report) -> Value {

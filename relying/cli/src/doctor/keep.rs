@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha384};
 use super::Line;
 use crate::failure::chain;
 use crate::state::State;
+use crate::terminal::printable;
 
 /// The simulated platform with which the least has to be made for a Keep that nobody will attest.
 const PLATFORM: &str = "aws/nitro";
@@ -65,8 +66,7 @@ fn refused(id: &'static str, error: &HostError) -> Line {
 
 fn describe(layer: &SandboxLayer) -> String {
     let why = if layer.detail.is_empty() { "the kernel refuses it" } else { &layer.detail };
-    let why: String = why.chars().filter(|c| !c.is_control()).collect();
-    format!("a Keep was started without the layer `{}`: {why}", layer.name)
+    format!("a Keep was started without the layer `{}`: {}", printable(&layer.name), printable(why))
 }
 
 /// What gives a layer that is missing.

@@ -7,12 +7,12 @@ mod folders;
 mod keep;
 mod trust;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{DoctorArgs, Format, OutputOptions};
 use crate::failure::{Failure, Outcome, UNREACHABLE};
 use crate::layout::entry;
-use crate::write::print;
+use crate::terminal::{print_json, print_text};
 
 /// Width of the names of checks: the longest is `collateral-cache`.
 const NAME_WIDTH: usize = 16;
@@ -73,9 +73,9 @@ impl Line {
         text
     }
 
-    fn to_json(&self) -> String {
+    fn to_json(&self) -> Value {
         let (check, state, found, fix) = (self.check, self.state.name(), &self.found, &self.fix);
-        format!("{}\n", json!({ "check": check, "state": state, "found": found, "fix": fix }))
+        json!({ "check": check, "state": state, "found": found, "fix": fix })
     }
 }
 
@@ -92,12 +92,11 @@ pub(crate) async fn examine(args: DoctorArgs, output: &OutputOptions) -> Outcome
     // Last, since it makes the state folder where there is none yet.
     lines.extend(keep::sandbox(args.keep_program.as_deref()).await);
     for line in &lines {
-        let text = match output.format {
-            Format::Json => line.to_json(),
-            Format::Text | Format::Ear if output.quiet && line.state != Health::Fail => continue,
-            Format::Text | Format::Ear => line.to_text(),
-        };
-        print(text.as_bytes())?;
+        match output.format {
+            Format::Json => print_json(&line.to_json())?,
+            Format::Text | Format::Ear if output.quiet && line.state != Health::Fail => {}
+            Format::Text | Format::Ear => print_text(&line.to_text())?,
+        }
     }
     let failed = lines.iter().any(|line| line.state == Health::Fail);
     Ok(if failed { UNREACHABLE } else { 0 })
