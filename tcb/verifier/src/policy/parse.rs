@@ -26,6 +26,9 @@ use super::place::Source;
 use super::reader::{At, File, MAX_ITEMS, Sets, Table};
 use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy, analysis, intel, keys, narrow, places, rules};
 
+const KEEP_HINT: &str =
+    "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
+
 /// Reads a policy and those that it extends.
 pub(super) fn parse(name: Option<&str>, text: &str, chain: &mut Chain<'_>) -> Result<Policy, PolicyError> {
     let source = Source::new(name, text);
@@ -67,6 +70,15 @@ fn read(root: &Table<'_>, inherited: Policy, extends: bool) -> Result<Policy, Po
         ),
         None => (inherited.measurements.clone(), inherited.registers.clone()),
     };
+    let intel = intel::read(root, &inherited.intel)?;
+    // Enclaves may be named by their signer instead.
+    if measurements.is_empty()
+        && intel.signers.is_empty()
+        && let Some(keep) = root.section("keep")?
+    {
+        let message = "`keep.measurements` is empty, so no Keep is acceptable";
+        return Err(keep.error(keep.offset_of("measurements"), message).hint(KEEP_HINT));
+    }
     let allow = rules::allow(root)?;
     let deny = rules::deny(root, &allow)?;
     Ok(Policy {
@@ -78,7 +90,7 @@ fn read(root: &Table<'_>, inherited: Policy, extends: bool) -> Result<Policy, Po
         minimum_tcb: minimum_tcb(root, inherited.minimum_tcb)?,
         guest: guest(root, &inherited.guest)?,
         snp: snp(root, &inherited.snp)?,
-        intel: intel::read(root, &inherited.intel)?,
+        intel,
         cca: cca(root, &inherited.cca)?,
         tpm: tpm(root, inherited.tpm)?,
         workload: workload(root, &inherited.workload)?,
@@ -113,14 +125,12 @@ fn keep(
     root: &Table<'_>,
     extends: bool,
 ) -> Result<Option<(Option<BTreeSet<Measurement>>, Option<Registers>)>, PolicyError> {
-    let hint =
-        "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
     let Some(keep) = root.section("keep")? else {
-        return if extends { Ok(None) } else { Err(root.missing("keep").hint(hint)) };
+        return if extends { Ok(None) } else { Err(root.missing("keep").hint(KEEP_HINT)) };
     };
     let texts = keep.texts("measurements")?;
     if texts.is_none() && !extends {
-        return Err(keep.missing("measurements").hint(hint));
+        return Err(keep.missing("measurements").hint(KEEP_HINT));
     }
     let distinct_measurements =
         |texts: vec::Vec<At<&str>>| distinct(&keep, &texts, |text| measurement(&keep, text));

@@ -187,14 +187,33 @@ impl<'d> Table<'d> {
 
     /// A list of words of a vocabulary, none of them twice.
     pub(super) fn words<T: Vocabulary>(&self, key: &str) -> Result<Option<Vec<T>>, PolicyError> {
-        let texts = self.texts(key)?;
-        texts.map(|texts| texts.into_iter().map(|text| self.as_word(key, text)).collect()).transpose()
+        self.words_among(key, |_| true)
+    }
+
+    /// The same where not every word makes sense: only those that do are suggested for one that is unknown.
+    pub(super) fn words_among<T: Vocabulary>(
+        &self,
+        key: &str,
+        makes_sense: impl Fn(T) -> bool + Copy,
+    ) -> Result<Option<Vec<T>>, PolicyError> {
+        let read = |text| self.as_word_among(key, text, makes_sense);
+        self.texts(key)?.map(|texts| texts.into_iter().map(read).collect()).transpose()
     }
 
     /// The word of a vocabulary that a text is.
     pub(super) fn as_word<T: Vocabulary>(&self, key: &str, text: At<&str>) -> Result<T, PolicyError> {
+        self.as_word_among(key, text, |_| true)
+    }
+
+    fn as_word_among<T: Vocabulary>(
+        &self,
+        key: &str,
+        text: At<&str>,
+        makes_sense: impl Fn(T) -> bool,
+    ) -> Result<T, PolicyError> {
         T::ALL.iter().copied().find(|word| word.name() == text.value).ok_or_else(|| {
-            let known: Vec<&str> = T::ALL.iter().map(|word| word.name()).collect();
+            let sensible = T::ALL.iter().filter(|word| makes_sense(**word));
+            let known: Vec<&str> = sensible.map(|word| word.name()).collect();
             let message = format!("`{}` is not a value of `{}`", text.value, self.name(key));
             self.error(text.offset, message).did_you_mean(text.value, &known)
         })

@@ -90,7 +90,8 @@ fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
         table.missing("vendor").hint(format!("write one of {} as `vendor`", all_words::<Vendor>()))
     })?;
     let tee: Option<Tee> = table.word("tee")?;
-    let products: Option<Vec<Product>> = table.words("products")?;
+    let products: Option<Vec<Product>> =
+        table.words_among("products", |product: Product| product.vendor() == vendor)?;
     if products.as_ref().is_some_and(Vec::is_empty) {
         return Err(table
             .error(table.offset_of("products"), "`products` is empty, so the rule can never match")
@@ -110,6 +111,14 @@ fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
     }
     let products = products.map(BTreeSet::from_iter);
     let matcher = Matcher { vendor, tee, products, features: features(table, vendor)? };
+    if let (Some(tee), None) = (tee, matcher.platforms().next()) {
+        let has =
+            |tee: &&Tee| Product::ALL.iter().any(|product| product.vendor() == vendor && product.has(**tee));
+        let known: Vec<&str> = Tee::ALL.iter().filter(has).map(|tee| tee.name()).collect();
+        let message = format!("no platform of `{vendor}` has `{tee}`, so the rule can never match");
+        let hint = format!("platforms of `{vendor}` have {}", super::error::quoted(&known));
+        return Err(table.error(table.offset_of("tee"), message).hint(hint));
+    }
     possible(table, &matcher)?;
     Ok(matcher)
 }
