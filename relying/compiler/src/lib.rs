@@ -13,8 +13,8 @@
 mod cache;
 mod imports;
 mod program;
+mod signatures;
 mod source;
-mod types;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -219,7 +219,7 @@ impl Compiler {
         let kind = program::check(&binary)?;
         progress(Step::Compiling { bytes: binary.len() });
         let code = precompile(&binary, kind, *spec)?;
-        types::check(&binary, kind)?;
+        signatures::check(&binary, kind)?;
         if let Some(cache) = &cache {
             warning = cache.store(&name, kind, &code).err();
         }

@@ -110,7 +110,7 @@ pub(crate) fn to_binary(wasm: &[u8]) -> Result<Cow<'_, [u8]>, CompileError> {
 fn text_error(words: &str) -> String {
     let fits = words.lines().all(|line| line.chars().count() <= MAX_LINE);
     let lines = words.trim_end().lines().take(if fits { usize::MAX } else { LINES_BEFORE_QUOTE });
-    lines.map(|line| imports::shown(line)).collect::<Vec<_>>().join("\n")
+    lines.map(imports::shown).collect::<Vec<_>>().join("\n")
 }
 
 /// WebAssembly text begins with a parenthesis or a comment, after any white space.

@@ -98,8 +98,8 @@ fn types(binary: &[u8]) -> Option<(Types, Vec<&str>)> {
 fn is_start(types: TypesRef<'_>) -> bool {
     let Some(mut exports) = types.core_exports() else { return false };
     exports.any(|(name, export)| match export {
-        EntityType::Func(id) if name == START => match &types[id].composite_type.inner {
-            CompositeInnerType::Func(start) => start.params().is_empty() && start.results().is_empty(),
+        EntityType::Func(id) if name == START => match types.get(id).map(|ty| &ty.composite_type.inner) {
+            Some(CompositeInnerType::Func(start)) => start.params().is_empty() && start.results().is_empty(),
             _ => false,
         },
         _ => false,
@@ -109,9 +109,9 @@ fn is_start(types: TypesRef<'_>) -> bool {
 fn is_run(types: TypesRef<'_>, name: &str) -> bool {
     let Some(export) = types.component_item_for_export(name) else { return false };
     let ComponentEntityType::Instance(instance) = export.ty else { return false };
-    let Some(run) = types[instance].exports.get("run") else { return false };
-    let ComponentEntityType::Func(run) = run.ty else { return false };
-    let Some(ComponentValType::Type(result)) = types[run].result else { return false };
-    types[run].params.is_empty()
-        && matches!(types[result], ComponentDefinedType::Result { ok: None, err: None, .. })
+    let run = types.get(instance).and_then(|instance| instance.exports.get("run"));
+    let Some(ComponentEntityType::Func(run)) = run.map(|run| run.ty) else { return false };
+    let Some(run) = types.get(run).filter(|run| run.params.is_empty()) else { return false };
+    let Some(ComponentValType::Type(result)) = run.result else { return false };
+    matches!(types.get(result), Some(ComponentDefinedType::Result { ok: None, err: None, .. }))
 }
