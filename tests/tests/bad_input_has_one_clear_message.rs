@@ -192,6 +192,16 @@ fn a_policy_that_contradicts_itself_says_where() {
 }
 
 #[test]
+fn a_simulated_root_that_nobody_knows_is_told_before_a_keep_is_refused_for_it() {
+    let tenant = Tenant::new();
+    let policy = std::fs::read_to_string(enarx_tests::root().join(LOCAL_SIMULATOR)).unwrap();
+    let policy = tenant.file("policy.toml", policy.replace("\"local\"", "\"loacl\""));
+    let mut command = tenant.enarx();
+    command.arg("run").arg("--policy").arg(&policy).arg(example("cat"));
+    unusable(&mut command, &["accepts the simulated root `loacl`", "`local`", "hint: "]);
+}
+
+#[test]
 fn a_workload_that_is_not_there() {
     let tenant = Tenant::new();
     unusable(&mut tenant.run(tenant.path("nothing.wasm")), &["nothing.wasm"]);
@@ -218,8 +228,8 @@ fn a_name_that_no_keep_can_have_is_told() {
 
     let tenant = Tenant::new();
     for (name, told) in [
-        (&b"a\nb"[..], "data/a\\nb\" into the Keep: a path inside the Keep has no control characters"),
-        (b"a\xff", "data/a\\xFF\" into the Keep: its name is not UTF-8"),
+        (&b"a\nb"[..], "data/a\\nb` into the Keep: a path inside the Keep has no control characters"),
+        (b"a\xff", "data/a\u{fffd}` into the Keep: its name is not UTF-8"),
     ] {
         let folder = tenant.path("data");
         std::fs::create_dir_all(&folder).unwrap();

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
     let state = State::open()?;
     let (owner, cache) = (state.owner_key()?, !args.workload.no_cache);
     let workload = Workload::read(&args.workload)?;
-    let policy = PolicyFile::read(args.workload.policy.as_deref())?;
+    let policy = PolicyFile::read(args.workload.policy.as_deref())?.with_known_roots()?;
     let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
     let (host, config) = host::open(&args.platform, &state, &mut progress)?;
     let release = Release::measure(Some(&config.keep_program));
@@ -62,7 +62,7 @@ pub(crate) async fn deploy(args: DeployArgs, output: &OutputOptions) -> Outcome<
         stdio::nothing_given()?;
     }
     let workload = Workload::read(&args.workload)?;
-    let policy = PolicyFile::read(args.workload.policy.as_deref())?;
+    let policy = PolicyFile::read(args.workload.policy.as_deref())?.with_known_roots()?;
     let trust = Trust::new(policy, &state, Release::measure(None))?;
     let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
     interruptible(async {

@@ -17,7 +17,7 @@ use crate::release;
 use crate::state::State;
 
 /// The name by which policies mean the simulator of this machine.
-const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// Everything that evidence is held against.
 pub(crate) struct Trust {

@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use enarx_verifier::policy::{self, Base, Bases, Policy};
+use enarx_verifier::policy::{self, Base, Bases, Policy, SimulatedRoot};
 
 use crate::failure::{Failure, Outcome};
 use crate::input;
+use crate::trust::LOCAL;
 
 /// A policy and what it consists of, word for word.
 pub(crate) struct PolicyFile {
@@ -39,6 +40,22 @@ impl PolicyFile {
         };
         let policy = parse(name, &text, &mut next)?;
         Ok(Self { policy, text, bases })
+    }
+
+    /// Refuses names of simulated roots that mean nothing on this machine: the policy would refuse what it seems to
+    /// accept, and the refusal would not say why.
+    pub(crate) fn with_known_roots(self) -> Outcome<Self> {
+        let unknown = self.policy.simulated_roots().iter().find_map(|root| match root {
+            SimulatedRoot::Named(name) if name != LOCAL => Some(name),
+            _ => None,
+        });
+        match unknown {
+            None => Ok(self),
+            Some(name) => Err(Failure::usage(format!(
+                "the policy accepts the simulated root `{name}`, and the only one that has a name here is `{LOCAL}`"
+            ))
+            .hint("name a host's root by its key, as that host prints it: roots = [\"sha256:…\"]")),
+        }
     }
 
     /// Whether platforms that protect nothing are acceptable to it.
