@@ -3,7 +3,8 @@
 //! Tells the tenant, step by step, what was done and proved. Always on standard error: standard output belongs to the
 //! workload.
 
-use std::io::{IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -65,7 +66,7 @@ impl Progress {
         let (bold, dim, plain) = if self.terminal { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
         let mut text = format!("{bold}{name:>NAME_WIDTH$}{plain}  {}\n", lines.next().unwrap_or_default());
         for line in lines {
-            text.push_str(&format!("{:>NAME_WIDTH$}  {dim}{line}{plain}\n", ""));
+            let _ = writeln!(text, "{:>NAME_WIDTH$}  {dim}{line}{plain}", "");
         }
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }

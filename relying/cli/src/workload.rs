@@ -212,8 +212,10 @@ fn read_tree(host: &Path, guest: &GuestPath, room: &mut Room, entries: &mut Vec<
         let kind = if metadata.is_dir() {
             for entry in fs::read_dir(&host).map_err(|error| wrong(&error))? {
                 let entry = entry.map_err(|error| wrong(&error))?;
+                let path = entry.path();
                 let named = |why: &dyn std::fmt::Display| {
-                    Failure::usage(format!("could not take {:?} into the Keep: {why}", entry.path()))
+                    let path = path.to_string_lossy();
+                    Failure::usage(format!("could not take `{}` into the Keep: {why}", path.escape_debug()))
                         .hint("rename it, or give --dir a folder without it")
                 };
                 let name = entry.file_name().into_string().map_err(|_| named(&"its name is not UTF-8"))?;
