@@ -143,9 +143,11 @@ impl Matcher {
 
     /// Every product and TEE that the rule may be about.
     pub fn platforms(&self) -> impl Iterator<Item = (Tee, Product)> {
-        Tee::ALL
+        // The vendor's products first: among thousands of rules it counts how many pairs are looked at.
+        Product::ALL
             .iter()
-            .flat_map(|&tee| Product::ALL.iter().map(move |&product| (tee, product)))
+            .filter(|product| product.vendor() == self.vendor)
+            .flat_map(|&product| Tee::ALL.iter().map(move |&tee| (tee, product)))
             .filter(|&(tee, product)| self.matches(tee, product))
     }
 
