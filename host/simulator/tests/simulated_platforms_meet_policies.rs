@@ -195,7 +195,11 @@ fn each_policy_refuses_with_its_code() {
         ("amd/milan@vmpl=4294967295", with("vmpl = [0]", "vmpl = [0, 1, 2, 3]"), &["vmpl-not-accepted"]),
         ("amd/milan", with("smt = \"accept\"", "smt = \"refuse\""), &["smt-allowed"]),
         ("amd/milan@no-smt", with("smt = \"accept\"", "smt = \"refuse\""), &[]),
-        ("amd/milan", with("[\"release\"]", "[]"), &["measurement-not-accepted"]),
+        (
+            "amd/milan",
+            with("\"release\"", &format!("\"sha384:{}\"", "00".repeat(48))),
+            &["measurement-not-accepted"],
+        ),
         ("amd/milan", with("[\"release\"]", &format!("[\"sha384:{}\"]", "02".repeat(48))), &[]),
         (
             "amd/milan",

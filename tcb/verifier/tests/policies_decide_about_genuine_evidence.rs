@@ -223,7 +223,8 @@ fn measurements() {
     let mut relying = Relying::party();
     relying.reference_values[0].measurement.push(0);
     assert_eq!(relying.codes(&bundle), [Code::MeasurementNotAccepted]);
-    assert_eq!(refused("amd/milan", "[\"release\"]", "[]"), [Code::MeasurementNotAccepted]);
+    let other = format!("\"sha384:{}\"", "00".repeat(48));
+    assert_eq!(refused("amd/milan", "\"release\"", &other), [Code::MeasurementNotAccepted]);
 }
 
 #[test]
