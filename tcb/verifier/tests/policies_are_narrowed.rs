@@ -228,13 +228,14 @@ prop_compose! {
     }
 }
 
-fn rules(kind: &str, prefix: &str, rules: &[(Vec<Product>, Vec<u8>)]) -> String {
-    let rules = rules.iter().enumerate();
-    rules
-        .map(|(index, (products, ppids))| {
-            format!("[[{kind}]]\n{}", rule(&format!("{prefix}{index}"), products, ppids))
-        })
-        .collect()
+/// What a rule is about.
+type About = (Vec<Product>, Vec<u8>);
+
+fn rules(kind: &str, prefix: &str, rules: &[About]) -> String {
+    let rules = rules.iter().enumerate().map(|(index, (products, ppids))| {
+        format!("[[{kind}]]\n{}", rule(&format!("{prefix}{index}"), products, ppids))
+    });
+    rules.collect::<Vec<_>>().concat()
 }
 
 /// Every platform that the rules above can tell apart, with and without what they ask for.
@@ -303,7 +304,7 @@ proptest! {
         rules in proptest::collection::vec((any::<bool>(), any_rule()), 1..6),
         order in any::<prop::sample::Index>(),
     ) {
-        let written = |rules: &[(usize, bool, (Vec<Product>, Vec<u8>))]| {
+        let written = |rules: &[(usize, bool, About)]| {
             let text = rules.iter().map(|(number, allow, (products, ppids))| {
                 let kind = if *allow { "allow" } else { "deny" };
                 format!("[[{kind}]]\n{}", rule(&format!("r{number}"), products, ppids))

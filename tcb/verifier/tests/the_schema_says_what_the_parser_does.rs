@@ -46,7 +46,8 @@ fn faults(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
     let schema = schema.as_object().unwrap();
     for (word, rule) in schema {
         let good = match word.as_str() {
-            "$schema" | "title" | "description" => true,
+            // What is in tables is looked at below.
+            "$schema" | "title" | "description" | "properties" | "additionalProperties" => true,
             "type" => is_of_type(rule.as_str().unwrap(), value),
             "const" => rule == value,
             "enum" => rule.as_array().unwrap().contains(value),
@@ -73,7 +74,6 @@ fn faults(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
                 self::faults(choice, value, path, &mut found);
                 found.is_empty()
             }),
-            "properties" | "additionalProperties" => true,
             other => panic!("nothing here knows what `{other}` means"),
         };
         if !good {
@@ -85,9 +85,8 @@ fn faults(schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
     for (key, value) in value.as_object().unwrap_or(&none) {
         let path = format!("{path}.{key}");
         match (properties.get(key), schema.get("additionalProperties")) {
-            (Some(schema), _) => self::faults(schema, value, &path, faults),
             (None, Some(Value::Bool(false))) => faults.push(format!("{path} is not known")),
-            (None, Some(schema)) => self::faults(schema, value, &path, faults),
+            (Some(schema), _) | (None, Some(schema)) => self::faults(schema, value, &path, faults),
             (None, None) => {}
         }
     }

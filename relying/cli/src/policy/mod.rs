@@ -42,7 +42,9 @@ fn check(args: &CheckPolicyArgs, output: &OutputOptions) -> Outcome<u8> {
         }
         Format::Text | Format::Ear if !output.quiet => {
             tell!("{name} is a valid policy; its digest is {digest}");
-            notices.iter().for_each(|notice| tell!("{}", line(notice)));
+            for notice in &notices {
+                tell!("{}", line(notice));
+            }
         }
         Format::Text | Format::Ear => {}
     }

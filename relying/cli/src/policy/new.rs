@@ -22,12 +22,10 @@ pub(super) fn write(args: &NewPolicyArgs, output: &OutputOptions) -> Outcome<()>
 }
 
 fn text(args: &NewPolicyArgs) -> Outcome<String> {
-    let mut text = match &args.extends {
-        Some(base) => narrowing(base, args.file.as_deref())?,
-        None => {
-            let template = policy::template().to_owned();
-            if args.products.is_empty() { template } else { of_products(&template, &args.products)? }
-        }
+    let mut text = match (&args.extends, args.products.as_slice()) {
+        (Some(base), _) => narrowing(base, args.file.as_deref())?,
+        (None, []) => policy::template().to_owned(),
+        (None, products) => of_products(policy::template(), products)?,
     };
     if args.simulated {
         let marked = "# [simulated]\n# accept = true\n# roots = [\"local\"]\n";
@@ -78,9 +76,8 @@ fn of_products(template: &str, products: &[Product]) -> Outcome<String> {
     for ((vendor, tee), products) in &kinds {
         let names: Vec<String> = products.iter().map(|product| format!("\"{product}\"")).collect();
         let names = names.join(", ");
-        rules.push_str(&format!(
-            "[[allow]]\nid = \"{vendor}-{tee}\"\nvendor = \"{vendor}\"\ntee = \"{tee}\"\nproducts = [{names}]\n\n"
-        ));
+        let rule = format!("[[allow]]\nid = \"{vendor}-{tee}\"\nvendor = \"{vendor}\"\ntee = \"{tee}\"\n");
+        rules.extend([rule, format!("products = [{names}]\n\n")]);
     }
     let (before, rest) = template.split_once("[[allow]]\n").unwrap_or((template, ""));
     let (_, after) = rest.split_once("\n\n").unwrap_or((rest, ""));

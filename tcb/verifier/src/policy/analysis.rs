@@ -68,11 +68,11 @@ fn in_order<'p, R: 'p, T>(
 }
 
 fn distinct_ids(policy: &Policy) -> Result<(), PolicyError> {
-    for rule in policy.deny.values().filter(|rule| policy.allow.contains_key(&rule.id)) {
+    let twice = policy.deny.values().find(|rule| policy.allow.contains_key(&rule.id));
+    twice.map_or(Ok(()), |rule| {
         let message = format!("there is another rule with the id `{}`", rule.id);
-        return Err(PolicyError::at(&rule.place, message).hint("give each rule an id of its own"));
-    }
-    Ok(())
+        Err(PolicyError::at(&rule.place, message).hint("give each rule an id of its own"))
+    })
 }
 
 fn distinct_matchers<'p>(

@@ -62,12 +62,12 @@ fn encode(policy: &Policy, fields: &mut Fields) {
     fields.list("minimum tcb", policy.minimum_tcb.len());
     for (&product, floor) in &policy.minimum_tcb {
         fields.word("product", product);
-        fields.tcb(&floor.general);
+        fields.tcb(floor.general);
         if !floor.own.is_empty() {
             fields.list("own tcb", floor.own.len());
             for (&kind, floor) in &floor.own {
                 fields.word("tcb", kind);
-                fields.tcb(floor);
+                fields.tcb(*floor);
             }
         }
     }
@@ -224,7 +224,7 @@ impl Fields {
         }
     }
 
-    fn tcb(&mut self, tcb: &TcbVersion) {
+    fn tcb(&mut self, tcb: TcbVersion) {
         self.field("fmc", tcb.fmc.as_slice());
         self.field("components", &[tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode]);
     }

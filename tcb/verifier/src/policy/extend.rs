@@ -5,7 +5,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::PolicyError;
@@ -96,5 +96,5 @@ fn pinned(root: &Table<'_>, name: &str, base: &Policy) -> Result<(), PolicyError
     let found = hex::encode(base.digest());
     let message =
         format!("`{}` is not the policy that is pinned: its digest is {found}", name.escape_debug());
-    Err(root.error(pin.offset, message.to_string()).hint("look at what has changed before you pin it anew"))
+    Err(root.error(pin.offset, message).hint("look at what has changed before you pin it anew"))
 }

@@ -107,21 +107,52 @@ const KEEP: &[Key] = &[
 ];
 
 /// Measurement registers by the names of their vendors: TDX, CCA, and PCRs of TPMs and Nitro.
-pub(super) const REGISTERS: &[Key] = &{
-    const NAMES: [&str; 40] = [
-        "rtmr0", "rtmr1", "rtmr2", "rtmr3", "rem0", "rem1", "rem2", "rem3", "pcr0", "pcr1", "pcr2", "pcr3",
-        "pcr4", "pcr5", "pcr6", "pcr7", "pcr8", "pcr9", "pcr10", "pcr11", "pcr12", "pcr13", "pcr14", "pcr15",
-        "pcr16", "pcr17", "pcr18", "pcr19", "pcr20", "pcr21", "pcr22", "pcr23", "pcr24", "pcr25", "pcr26",
-        "pcr27", "pcr28", "pcr29", "pcr30", "pcr31",
-    ];
-    let mut keys = [key("", MEASUREMENTS, "Acceptable values; absent: zero only."); NAMES.len()];
-    let mut index = 0;
-    while index < NAMES.len() {
-        keys[index].name = NAMES[index];
-        index += 1;
-    }
-    keys
-};
+pub(super) const REGISTERS: &[Key] = &[
+    register("rtmr0"),
+    register("rtmr1"),
+    register("rtmr2"),
+    register("rtmr3"),
+    register("rem0"),
+    register("rem1"),
+    register("rem2"),
+    register("rem3"),
+    register("pcr0"),
+    register("pcr1"),
+    register("pcr2"),
+    register("pcr3"),
+    register("pcr4"),
+    register("pcr5"),
+    register("pcr6"),
+    register("pcr7"),
+    register("pcr8"),
+    register("pcr9"),
+    register("pcr10"),
+    register("pcr11"),
+    register("pcr12"),
+    register("pcr13"),
+    register("pcr14"),
+    register("pcr15"),
+    register("pcr16"),
+    register("pcr17"),
+    register("pcr18"),
+    register("pcr19"),
+    register("pcr20"),
+    register("pcr21"),
+    register("pcr22"),
+    register("pcr23"),
+    register("pcr24"),
+    register("pcr25"),
+    register("pcr26"),
+    register("pcr27"),
+    register("pcr28"),
+    register("pcr29"),
+    register("pcr30"),
+    register("pcr31"),
+];
+
+const fn register(name: &'static str) -> Key {
+    key(name, MEASUREMENTS, "Acceptable values; absent: zero only.")
+}
 
 const WORKLOAD: &[Key] = &[
     key("digests", Form::Texts(SHA256), "Workloads that may be run; absent: any."),

@@ -8,6 +8,7 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt::Display;
 
 use super::error::PolicyError;
 use super::intel::{Advisories, Intel, Signer, TcbInfo};
@@ -60,23 +61,26 @@ impl Narrowed<'_> {
     }
 
     /// The error that an entry is wider, unless it is not.
-    fn unless(&self, path: &str, narrower: bool, base: impl ToString) -> Result<(), PolicyError> {
+    #[allow(clippy::needless_pass_by_value, reason = "most callers make the text for this call")]
+    fn unless(&self, path: &str, narrower: bool, base: impl Display) -> Result<(), PolicyError> {
         if narrower {
             return Ok(());
         }
         let message = format!("`{path}` is wider than in the policy that is extended");
-        Err(self.error(path, message).hint(format!("there it is {}", base.to_string())))
+        Err(self.error(path, message).hint(format!("there it is {base}")))
     }
 
     fn switch(&self, path: &str, mine: Switch, base: Switch) -> Result<(), PolicyError> {
         self.unless(path, mine == base || mine == Switch::Refuse, format!("`{base}`"))
     }
 
-    fn at_least<T: Ord + ToString>(&self, path: &str, mine: T, base: T) -> Result<(), PolicyError> {
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and dates")]
+    fn at_least<T: Ord + Display>(&self, path: &str, mine: T, base: T) -> Result<(), PolicyError> {
         self.unless(path, mine >= base, base)
     }
 
-    fn at_most<T: Ord + ToString>(&self, path: &str, mine: T, base: T) -> Result<(), PolicyError> {
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and dates")]
+    fn at_most<T: Ord + Display>(&self, path: &str, mine: T, base: T) -> Result<(), PolicyError> {
         self.unless(path, mine <= base, base)
     }
 

@@ -60,14 +60,14 @@ fn form(form: Form) -> Map<String, Value> {
         }
         Form::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
         Form::Word(words) => json!({ "enum": words() }),
-        Form::Words(words) => list(json!({ "anyOf": [{ "enum": words() }, set()] })),
+        Form::Words(words) => list(&json!({ "anyOf": [{ "enum": words() }, set()] })),
         Form::Number(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
         Form::Numbers(max) => {
             json!({ "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": max } })
         }
         Form::OneText(pattern) => json!({ "type": "string", "pattern": pattern }),
         Form::Texts(pattern) => {
-            list(json!({ "anyOf": [{ "type": "string", "pattern": pattern, "maxLength": 1024 }, set()] }))
+            list(&json!({ "anyOf": [{ "type": "string", "pattern": pattern, "maxLength": 1024 }, set()] }))
         }
         Form::Table(keys) => return table(keys),
         Form::Tables(keys) => json!({ "type": "array", "items": table(keys) }),
@@ -86,7 +86,7 @@ fn form(form: Form) -> Map<String, Value> {
     }
 }
 
-fn list(items: Value) -> Value {
+fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items, "uniqueItems": true })
 }
 
