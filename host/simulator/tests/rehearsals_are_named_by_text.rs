@@ -3,7 +3,7 @@
 //! The texts of `--simulate`: every platform and option has a meaning, and wrong ones are answered with what was meant.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use enarx_simulator::Rehearsal;
+use enarx_simulator::{KnownPlatform, Rehearsal};
 
 fn error(text: &str) -> String {
     text.parse::<Rehearsal>().unwrap_err().to_string()
@@ -71,7 +71,7 @@ fn the_order_of_options_does_not_matter() {
 #[test]
 fn any_text_is_read_or_refused() {
     let options: Vec<_> =
-        Rehearsal::known().iter().flat_map(|known| known.options()).map(|o| o.usage).collect();
+        Rehearsal::known().iter().flat_map(KnownPlatform::options).map(|o| o.usage).collect();
     let pieces = ["@", ",", "=", ".", "pcr", "\u{0}", "é", "-1", "256", "00", "+", "", "4294967296", "1.5.5"];
     // Every platform with every option, and pieces of text in between: none of it may panic.
     for platform in Rehearsal::known() {
