@@ -52,6 +52,7 @@ fn judge() -> Result<(bool, String), String> {
         anchors: &anchors,
         reference_values: &[],
         policy: &policy,
+        advisories: &[],
         now: UnixTime(now.as_secs()),
     };
     let json = |value: Result<String, serde_json::Error>| value.map_err(|error| error.to_string());

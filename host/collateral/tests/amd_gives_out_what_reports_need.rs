@@ -31,6 +31,7 @@ fn judge(bundle: &Bundle) -> Result<(), Refusals> {
         anchors: &anchors,
         reference_values: &[ReferenceValue { name: "release".into(), measurement: MEASUREMENT.to_vec() }],
         policy: &Policy::parse(&policy).unwrap(),
+        advisories: &[],
         now: UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()),
     })
     .map(|_| ())

@@ -44,6 +44,7 @@ fn judge(bundle: &Bundle) -> Result<(), Refusals> {
         anchors: &anchors,
         reference_values: &[],
         policy: &Policy::parse(&POLICY.replace("TD", &td).replace("ENCLAVE", &enclave)).unwrap(),
+        advisories: &[],
         now: UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()),
     })
     .map(|_| ())

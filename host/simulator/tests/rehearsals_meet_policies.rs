@@ -112,6 +112,7 @@ fn judge(bundle: &Bundle, anchors: &TrustAnchors, policy: &str) -> Result<Attest
         anchors,
         reference_values: &reference_values(),
         policy: &policy,
+        advisories: &[],
         now: UnixTime(now),
     })
 }

@@ -85,6 +85,7 @@ fn judge(bundle: &Bundle, anchors: &TrustAnchors, policy: &str) -> Result<Attest
         anchors,
         reference_values: &[ReferenceValue { name: "release".into(), measurement: MEASUREMENT.to_vec() }],
         policy: &Policy::parse(policy).unwrap(),
+        advisories: &[],
         now: UnixTime(now),
     })
 }

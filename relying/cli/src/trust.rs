@@ -97,7 +97,7 @@ impl Trust {
         now: UnixTime,
     ) -> Request<'a> {
         let (policy, reference_values) = (self.policy(), &self.reference_values);
-        Request { bundle, report_data, anchors, reference_values, policy, now }
+        Request { bundle, report_data, anchors, reference_values, policy, advisories: &[], now }
     }
 }
 

@@ -69,6 +69,7 @@ fn main() {
             anchors: &anchors,
             reference_values: &reference_values,
             policy: &policy,
+            advisories: &[],
             now,
         };
         let time = median(|| drop(black_box(appraise_with(black_box(&request), &mut crypto)).unwrap()));

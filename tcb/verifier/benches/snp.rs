@@ -62,6 +62,7 @@ fn main() {
         anchors: &anchors,
         reference_values: &reference_values,
         policy: &policy,
+        advisories: &[],
         now: UnixTime(now),
     };
     let appraise = |crypto: &mut dyn SignatureVerifier| {

@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+pub mod advisory;
 mod anchor;
 mod appraisal;
 mod azure;
@@ -52,9 +53,10 @@ pub use claims::{
 };
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, PolicyEntry, Refusal, Refusals};
-pub use result::{AttestationResult, Verified};
+pub use result::{AppliedFeed, AttestationResult, Verified};
 pub use time::UnixTime;
 
+use advisory::Feed;
 use crypto::{RustCrypto, SignatureVerifier};
 
 /// What a measurement should be, by name: what a policy calls `release`.
@@ -79,6 +81,8 @@ pub struct Request<'a> {
     pub reference_values: &'a [ReferenceValue],
     /// What is acceptable.
     pub policy: &'a Policy,
+    /// What others warn of, and the relying party listens to: feeds deny beside the policy, and allow nothing.
+    pub advisories: &'a [Feed],
     /// When the decision is made.
     pub now: UnixTime,
 }

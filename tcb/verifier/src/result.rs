@@ -2,12 +2,13 @@
 
 //! What a yes looks like: [`Verified`] (genuine) and [`AttestationResult`] (genuine and acceptable).
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
+use crate::advisory::Feed;
 use crate::appraisal::Examined;
 use crate::policy::{Tee, Vendor};
 use crate::{Check, Claims, Refusals, Root, UnixTime};
@@ -53,7 +54,33 @@ pub(crate) struct Decision {
     pub(crate) rule: String,
     pub(crate) measurement: String,
     pub(crate) policy_digest: [u8; 32],
+    pub(crate) feeds: Vec<AppliedFeed>,
     pub(crate) appraised_at: UnixTime,
+}
+
+/// A feed of advisories that had nothing to say against the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppliedFeed {
+    /// Its name.
+    pub feed: String,
+    /// Its version.
+    pub version: u32,
+    /// The key of its issuer.
+    pub issuer: String,
+    /// Its digest, in hexadecimal.
+    pub digest: String,
+}
+
+impl AppliedFeed {
+    pub(crate) fn new(feed: &Feed) -> Self {
+        let contents = feed.contents();
+        Self {
+            feed: contents.feed.clone(),
+            version: contents.version,
+            issuer: feed.issuer().to_string(),
+            digest: hex::encode(feed.digest()),
+        }
+    }
 }
 
 impl AttestationResult {
@@ -115,6 +142,11 @@ impl AttestationResult {
         self.decision.policy_digest
     }
 
+    /// The feeds of advisories that were applied beside the policy.
+    pub fn advisory_feeds(&self) -> &[AppliedFeed] {
+        &self.decision.feeds
+    }
+
     /// When it was appraised.
     pub fn appraised_at(&self) -> UnixTime {
         self.decision.appraised_at
@@ -149,7 +181,7 @@ impl AttestationResult {
 
 impl Serialize for AttestationResult {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("AttestationResult", 14)?;
+        let mut fields = serializer.serialize_struct("AttestationResult", 15)?;
         fields.serialize_field("verdict", "accepted")?;
         fields.serialize_field("simulated", &self.simulated().is_some())?;
         fields.serialize_field("simulated_root", &self.simulated())?;
@@ -161,6 +193,7 @@ impl Serialize for AttestationResult {
         fields.serialize_field("measurement_name", self.measurement_name())?;
         fields.serialize_field("report_data", &hex::encode(self.report_data()))?;
         fields.serialize_field("policy_digest", &hex::encode(self.policy_digest()))?;
+        fields.serialize_field("advisory_feeds", self.advisory_feeds())?;
         fields.serialize_field("appraised_at", &self.appraised_at())?;
         fields.serialize_field("claims", self.claims())?;
         fields.serialize_field("checks", self.checks())?;

@@ -60,6 +60,7 @@ fn under(policy: &Policy, now: UnixTime, bundle: &Bundle) -> Vec<Code> {
         anchors: &anchors(),
         reference_values: &[],
         policy,
+        advisories: &[],
         now,
     };
     appraise(&request).map_or_else(|refusals| refusals.codes().collect(), |_| vec![])

@@ -41,6 +41,7 @@ fn appraise_counting(relying: &Relying, bundle: &Bundle) -> (usize, Vec<Code>) {
         anchors: &relying.anchors,
         reference_values: &relying.reference_values,
         policy: &relying.policy,
+        advisories: &[],
         now: relying.now,
     };
     let codes =

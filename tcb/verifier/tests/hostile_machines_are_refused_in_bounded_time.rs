@@ -50,6 +50,7 @@ fn signatures(bundle: &Bundle) -> usize {
         anchors: &relying.anchors,
         reference_values: &relying.reference_values,
         policy: &relying.policy,
+        advisories: &[],
         now: relying.now,
     };
     let mut counting = Counting(0);

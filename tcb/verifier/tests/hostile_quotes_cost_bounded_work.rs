@@ -33,6 +33,7 @@ fn count(bundle: &Bundle) -> (std::collections::BTreeSet<Code>, usize) {
         anchors: &quotes::anchors(),
         reference_values: &[],
         policy: &policy(|text| text),
+        advisories: &[],
         now: now(),
     };
     let result = appraise_with(&request, &mut counting);

@@ -56,6 +56,7 @@ fn codes_at(
         anchors: &Vendor::local().anchors(),
         reference_values: &[ReferenceValue { name: "release".into(), measurement: MEASUREMENT.to_vec() }],
         policy,
+        advisories: &[],
         now,
     };
     appraise_with(&request, crypto).map_or_else(|refusals| refusals.codes().collect(), |_| vec![])

@@ -177,6 +177,7 @@ fn appraise(bundle: &Bundle, policy: &Policy, anchors: &TrustAnchors) -> Result<
         anchors,
         reference_values: &reference_values,
         policy,
+        advisories: &[],
         now: realms::now(),
     })
 }

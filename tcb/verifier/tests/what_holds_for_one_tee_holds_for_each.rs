@@ -111,7 +111,15 @@ fn rule(vendor: &str, tee: &str) -> String {
 fn codes(bundle: &Bundle, policy: &str, report_data: &[u8; 64], anchors: &TrustAnchors) -> BTreeSet<Code> {
     let policy = Policy::parse(policy).unwrap_or_else(|error| panic!("{error}:\n{policy}"));
     let now = now();
-    let request = Request { bundle, report_data, anchors, reference_values: &[], policy: &policy, now };
+    let request = Request {
+        bundle,
+        report_data,
+        anchors,
+        reference_values: &[],
+        policy: &policy,
+        advisories: &[],
+        now,
+    };
     appraise(&request).map_or_else(|refusals| refusals.codes().collect(), |_| BTreeSet::new())
 }
 

@@ -270,7 +270,7 @@ fn request<'a>(
     policy: &'a Policy,
 ) -> Request<'a> {
     let now = UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
-    Request { bundle, report_data: &REPORT_DATA, anchors, reference_values, policy, now }
+    Request { bundle, report_data: &REPORT_DATA, anchors, reference_values, policy, advisories: &[], now }
 }
 
 /// The signatures that an appraisal verifies, each once.

@@ -72,6 +72,7 @@ pub fn appraise_as(bundle: &Bundle, report_data: &[u8; 64]) -> Result<Attestatio
         anchors: &anchors,
         reference_values: &[ReferenceValue { name: "keep".into(), measurement: MEASUREMENT.to_vec() }],
         policy: &policy(),
+        advisories: &[],
         now: UnixTime(now),
     })
 }

@@ -6,6 +6,7 @@
 //! that has to change. That can only add refusals: a result is made in one place, at the end of [`appraise`],
 //! from an account in which nothing refused.
 
+mod advisories;
 mod cca;
 mod dcap;
 mod measurement;
@@ -25,7 +26,7 @@ use enarx_evidence::Format;
 use crate::crypto::SignatureVerifier;
 use crate::policy::{Collateral, Policy, SimulatedRoot, Switch};
 use crate::refusal::{Findings, Subject};
-use crate::result::{Decision, Verified};
+use crate::result::{AppliedFeed, Decision, Verified};
 use crate::{
     AttestationResult, AzureMachine, Claims, Code, PolicyEntry, Refusals, Request, Root, TrustAnchors,
     Verification,
@@ -65,7 +66,7 @@ pub(crate) fn appraise(
     request: &Request<'_>,
     crypto: &mut dyn SignatureVerifier,
 ) -> Result<AttestationResult, Refusals> {
-    let Request { bundle, report_data, reference_values, policy, now, .. } = *request;
+    let Request { bundle, report_data, reference_values, policy, advisories, now, .. } = *request;
     let anchors = anchors(request.anchors, policy);
     let Collateral { crl, tcb_info, freshness } = *policy.collateral();
     let verification = Verification { bundle, report_data, anchors: &anchors, crl, tcb_info, freshness, now };
@@ -93,11 +94,13 @@ pub(crate) fn appraise(
             }
         }
         let name = measurement::check(claims, reference_values, policy, &mut findings);
+        advisories::check(claims, advisories, now, &mut findings);
         accepted = (ruling.allowed_by, name);
     }
     let verified = Verified::new(examined, *report_data, findings.into_checks()?)?;
     let (rule, measurement) = accepted;
-    let decision = Decision { rule, measurement, policy_digest: policy.digest(), appraised_at: now };
+    let feeds = advisories.iter().map(AppliedFeed::new).collect();
+    let decision = Decision { rule, measurement, policy_digest: policy.digest(), feeds, appraised_at: now };
     Ok(AttestationResult::new(verified, decision))
 }
 

@@ -150,6 +150,7 @@ impl TrustVector {
             Code::EvidenceFormatUnsupported
             | Code::EvidenceMalformed
             | Code::ProfileUnsupported
+            | Code::AdvisoryFeedExpired
             | Code::EndorsementsTooMany => {
                 worse(&mut self.hardware, UNEXPECTED);
             }
@@ -198,6 +199,7 @@ impl TrustVector {
             | Code::LifecycleNotSecured
             | Code::PlatformSoftwareNotAccepted
             | Code::ProductDenied
+            | Code::AdvisoryDenies
             | Code::CertificateRevoked => {
                 worse(&mut self.hardware, CONTRAINDICATED_HARDWARE);
             }

@@ -380,3 +380,56 @@ const COLLATERAL: &[Key] = &[
         "How long lists and documents are believed after they expired: what became known since is not.",
     ),
 ];
+
+const EVERY_DIGEST: Form =
+    Form::Texts("^(sha256:[0-9A-Fa-f]{64}|sha384:[0-9A-Fa-f]{96}|sha512:[0-9A-Fa-f]{128})$");
+
+/// A feed of advisories, see [`crate::advisory`].
+pub(super) const FEED: &[Key] = &[
+    key("feed", Form::Name, "The name of the feed, the same in all of its versions."),
+    key("version", LONG, "Which version this is, from 1."),
+    key("issued", Form::Date, "When it was issued."),
+    key("expires", Form::Date, "The last day on which it is fresh."),
+    key("issuer", Form::Text, "What the issuer is called."),
+    key("advisory", Form::Tables(ADVISORY), "What is no longer to be trusted."),
+];
+
+const ADVISORY: &[Key] = &[
+    key("id", Form::Name, "The name of the advisory in refusals."),
+    key("since", Form::Date, "Since when."),
+    key("because", Form::Text, "Why."),
+    key("references", Form::Texts("^https://[!-~]+$"), "Where to read more."),
+    key("affects", Form::Tables(AFFECTS), "What it is about; one of them suffices."),
+];
+
+const AFFECTS: &[Key] = &[
+    VENDOR,
+    TEE,
+    PRODUCTS,
+    FAMILIES,
+    MODELS,
+    STEPPINGS,
+    CHIP_IDS,
+    PROVIDERS,
+    FMSPCS,
+    PPIDS,
+    PLATFORM_INSTANCES,
+    IMPLEMENTATION_IDS,
+    INSTANCE_IDS,
+    MODULE_IDS,
+    DRIVERS,
+    FIRMWARES,
+    key("tcb_below", Form::Table(TCB_BELOW), "AMD: the first levels that are safe."),
+    key("tcb_date_before", Form::Date, "Intel: the first day of a TCB that is safe."),
+    key("tdx_modules", EVERY_DIGEST, "Intel: measurements of TDX modules."),
+    key("components", EVERY_DIGEST, "Arm CCA: measurements of components of the platform."),
+    key("keeps", EVERY_DIGEST, "Measurements of Keeps."),
+];
+
+const TCB_BELOW: &[Key] = &[
+    key("fmc", BYTE, "The first mutable code, of Turin and later."),
+    key("bootloader", BYTE, "The secure processor's boot loader."),
+    key("tee", BYTE, "The secure processor's operating system."),
+    key("snp", BYTE, "The SNP firmware."),
+    key("microcode", BYTE, "The microcode."),
+];

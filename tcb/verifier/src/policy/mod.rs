@@ -40,6 +40,7 @@ mod canonical;
 mod collateral;
 mod error;
 mod extend;
+pub(crate) mod feed;
 #[macro_use]
 mod model;
 mod guest;

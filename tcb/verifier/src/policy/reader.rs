@@ -59,7 +59,16 @@ pub(super) struct Table<'d> {
 impl<'d> Table<'d> {
     /// The whole document.
     pub(super) fn root(file: File<'d>, entries: &'d DeTable<'d>) -> Result<Self, PolicyError> {
-        Self { file, keys: ROOT, path: String::new(), offset: 0, entries }.with_known_keys()
+        Self::document(file, ROOT, entries)
+    }
+
+    /// The whole of another document, with keys of its own.
+    pub(super) fn document(
+        file: File<'d>,
+        keys: &'static [Key],
+        entries: &'d DeTable<'d>,
+    ) -> Result<Self, PolicyError> {
+        Self { file, keys, path: String::new(), offset: 0, entries }.with_known_keys()
     }
 
     /// An error at a place in the policy.
@@ -93,7 +102,7 @@ impl<'d> Table<'d> {
     }
 
     /// The keys of this table and where they stand.
-    fn keys(&self) -> impl Iterator<Item = At<&'d str>> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = At<&'d str>> {
         self.entries.keys().map(|key| At { value: key.get_ref().as_ref(), offset: key.span().start })
     }
 

@@ -85,7 +85,7 @@ fn reason(table: &Table<'_>) -> Result<Option<String>, PolicyError> {
     Ok(table.text("reason")?.map(|reason| reason.value.to_owned()))
 }
 
-fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
+pub(super) fn matcher(table: &Table<'_>) -> Result<Matcher, PolicyError> {
     let vendor: Vendor = table.word("vendor")?.ok_or_else(|| {
         table.missing("vendor").hint(format!("write one of {} as `vendor`", all_words::<Vendor>()))
     })?;

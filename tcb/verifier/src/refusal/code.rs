@@ -373,6 +373,13 @@ codes! {
     /// The policy is not for this owner.
     OwnerNotAccepted = "owner-not-accepted",
         hint: "add the key to `[workload]`, `owners`, if its owner may use the policy";
+    /// A feed of advisories that the relying party listens to is about this platform or Keep.
+    AdvisoryDenies = "advisory-denies",
+        hint: "read the reference: the operator of the host may have to update its firmware; until then use another \
+               host. To no longer listen to the feed: `enarx advisory rm`";
+    /// A feed of advisories is past its last day, so that nobody knows what its issuer would deny today.
+    AdvisoryFeedExpired = "advisory-feed-expired",
+        hint: "get the feed's current version from its issuer and `enarx advisory import` it";
     /// The policy names a measurement that the relying party does not know.
     ReferenceValueMissing = "reference-value-missing",
         hint: "supply a reference value of that name, or write the measurement into the policy";

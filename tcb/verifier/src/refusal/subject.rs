@@ -155,6 +155,10 @@ subjects! {
         why: "a loaded key is shared by many machines of one provider";
     Smt = "simultaneous multi-threading", "56860, section 4.3",
         why: "code on the other thread of a core can observe the Keep";
+    Advised = "advisory feeds", "docs/advisories.md",
+        why: "somebody whom you trust to warn you may know more than your policy says";
+    AdvisoryFeed = "freshness of advisory feeds", "docs/advisories.md",
+        why: "whoever keeps new versions of a feed from you keeps you from being warned";
     Measurement = "measurement", "56860, section 7.3",
         why: "it says which code the Keep started with";
     CoseAlgorithm = "signature algorithm", "RFC 9053, section 2",

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Appraisal of any bytes, and policies of any text. Property tests and fuzz targets run the same functions.
+//! Appraisal of any bytes, and policies and feeds of advisories of any text. Property tests and fuzz targets run the same functions.
 
 #![allow(dead_code, reason = "each test and fuzz target uses one")]
 
 use enarx_evidence::Bundle;
+use enarx_verifier::advisory::{Draft, Feed, FeedError};
 use enarx_verifier::crypto::{SignatureVerifier, Signed};
 use enarx_verifier::policy::{self, Base};
 use enarx_verifier::{Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise, appraise_with};
@@ -20,6 +21,7 @@ pub(crate) fn appraisal(bytes: &[u8]) {
         anchors: &TrustAnchors::vendors(),
         reference_values: &[],
         policy: &Policy::closed(),
+        advisories: &[],
         now: NOW,
     };
     let refusals = appraise(&request).map(|_| ()).expect_err("accepted");
@@ -76,6 +78,7 @@ pub(crate) fn believing(bytes: &[u8]) {
         anchors: &TrustAnchors::none(),
         reference_values: &[release],
         policy: &policy,
+        advisories: &[],
         now: NOW,
     };
     assert!(appraise_with(&request, &mut Believing).is_err());
@@ -100,5 +103,18 @@ pub(crate) fn policy(bytes: &[u8]) {
     let narrowing = "version = 1\nextends = \"base\"\n[guest]\nsmt = \"refuse\"\n";
     if let (Ok(narrow), Ok(wide)) = (Policy::parse_with("team", narrowing, &mut given), Policy::parse(text)) {
         assert_eq!(narrow.allow_rules().count(), wide.allow_rules().count());
+    }
+}
+
+/// Reads a feed of advisories, which nobody signed, and its body.
+pub(crate) fn advisory_feed(bytes: &[u8]) {
+    // Whoever is named, the bytes are not signed: the head is read, then the signature fails.
+    if let Err(FeedError::IssuerNotNamed { found }) = Feed::parse(bytes, &[]) {
+        assert_eq!(Feed::parse(bytes, &[found]), Err(FeedError::Signature { issuer: found }));
+    }
+    let Ok(body) = core::str::from_utf8(bytes) else { return };
+    match Draft::parse(body) {
+        Ok(draft) => assert!(draft.contents().version > 0 && draft.message().ends_with(bytes)),
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

@@ -153,6 +153,7 @@ impl Relying {
             anchors: &self.anchors,
             reference_values: &self.reference_values,
             policy: &self.policy,
+            advisories: &[],
             now: self.now,
         };
         appraise_with(&request, &mut *self.memory.borrow_mut())

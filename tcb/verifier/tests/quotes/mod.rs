@@ -13,6 +13,7 @@ use enarx_evidence::Bundle;
 use enarx_evidence::dcap::{Body, SgxReport, TdReport};
 use enarx_evidence::x509::PublicKey;
 use enarx_simulator::{DcapContent, SimulatedQuote, Simulator};
+use enarx_verifier::advisory::Feed;
 use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::{
     AttestationResult, Code, Policy, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
@@ -107,6 +108,7 @@ pub(crate) fn set(codes: &[Code]) -> BTreeSet<Code> {
 pub(crate) struct Relying {
     pub(crate) policy: Policy,
     pub(crate) anchors: TrustAnchors,
+    pub(crate) advisories: Vec<Feed>,
     pub(crate) now: UnixTime,
     memory: RefCell<Memory>,
 }
@@ -117,7 +119,7 @@ impl Relying {
     }
 
     pub(crate) fn under(policy: Policy) -> Self {
-        Self { policy, anchors: anchors(), now: now(), memory: RefCell::default() }
+        Self { policy, anchors: anchors(), advisories: vec![], now: now(), memory: RefCell::default() }
     }
 
     pub(crate) fn appraise(&self, bundle: &Bundle) -> Result<AttestationResult, Refusals> {
@@ -127,6 +129,7 @@ impl Relying {
             anchors: &self.anchors,
             reference_values: &[],
             policy: &self.policy,
+            advisories: &self.advisories,
             now: self.now,
         };
         appraise_with(&request, &mut *self.memory.borrow_mut())

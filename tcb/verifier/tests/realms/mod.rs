@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use enarx_evidence::Bundle;
 use enarx_evidence::cca::{Measurement, PlatformClaims, RealmClaims};
 use enarx_simulator::{Curve, SimulatedRealm, Simulator};
+use enarx_verifier::advisory::Feed;
 use enarx_verifier::{Code, Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
 use tempfile::TempDir;
 
@@ -57,6 +58,15 @@ pub(crate) fn policy(change: impl Fn(String) -> String) -> Policy {
 }
 
 pub(crate) fn under(policy: &Policy, anchors: &TrustAnchors, bundle: &Bundle) -> Vec<Code> {
+    advised(policy, anchors, &[], bundle)
+}
+
+pub(crate) fn advised(
+    policy: &Policy,
+    anchors: &TrustAnchors,
+    advisories: &[Feed],
+    bundle: &Bundle,
+) -> Vec<Code> {
     let value = |name: &str, measurement: &[u8]| ReferenceValue {
         name: name.into(),
         measurement: measurement.into(),
@@ -69,6 +79,7 @@ pub(crate) fn under(policy: &Policy, anchors: &TrustAnchors, bundle: &Bundle) ->
         anchors,
         reference_values: &reference_values,
         policy,
+        advisories,
         now: now(),
     };
     appraise(&request).map_or_else(|refusals| refusals.codes().collect(), |_| vec![])

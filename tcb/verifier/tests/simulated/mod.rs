@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use enarx_evidence::Bundle;
 use enarx_evidence::snp::Generation;
 use enarx_simulator::{SimulatedPlatform, Simulator};
+use enarx_verifier::advisory::Feed;
 use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::{
     AttestationResult, Code, Policy, ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
@@ -104,6 +105,7 @@ pub(crate) struct Relying {
     pub(crate) policy: Policy,
     pub(crate) report_data: [u8; 64],
     pub(crate) reference_values: Vec<ReferenceValue>,
+    pub(crate) advisories: Vec<Feed>,
     pub(crate) now: UnixTime,
     crypto: Memory,
 }
@@ -116,6 +118,7 @@ impl Relying {
             policy: POLICY.parse_policy(),
             report_data: REPORT_DATA,
             reference_values: vec![release],
+            advisories: vec![],
             now: now(),
             crypto: Memory::default(),
         }
@@ -138,6 +141,7 @@ impl Relying {
             anchors: &self.anchors,
             reference_values: &self.reference_values,
             policy: &self.policy,
+            advisories: &self.advisories,
             now: self.now,
         };
         appraise_with(&request, &mut self.crypto)
