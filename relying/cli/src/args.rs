@@ -2,9 +2,11 @@
 
 //! The command line: every command, option and help text.
 
+mod advisory;
 mod collateral;
 mod evidence;
 mod policy;
+mod watch;
 
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
@@ -12,9 +14,11 @@ use std::path::{Component, Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use enarx_simulator::Rehearsal;
 
+pub(crate) use advisory::{AdvisoryCommand, ImportArgs, WhenExpired};
 pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
 pub(crate) use policy::{CheckPolicyArgs, NewPolicyArgs, PolicyCommand};
+pub(crate) use watch::WatchArgs;
 
 /// Run secrets on machines you do not trust.
 ///
@@ -56,11 +60,11 @@ Environment:
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
     /// Print nothing but the workload's output and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 900)]
     pub(crate) quiet: bool,
 
     /// How progress, results and errors are printed
-    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
+    #[arg(long, value_name = "FORMAT", default_value = "text", global = true, display_order = 901)]
     pub(crate) format: Format,
 }
 
@@ -89,6 +93,9 @@ pub(crate) enum Command {
     /// Write and check trust policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Warn others of platforms and Keeps that are no longer to be trusted, and listen to such warnings
+    #[command(subcommand)]
+    Advisory(AdvisoryCommand),
     /// Decide whether evidence is genuine and, under a policy, acceptable
     ///
     /// Signatures, certificates, revocation and the binding to a challenge are checked offline, with nothing but the
@@ -232,6 +239,12 @@ pub(crate) enum KeepCommand {
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         policy: Option<PathBuf>,
     },
+    /// Hold Keeps against their policies again and again, and act when one is no longer accepted
+    ///
+    /// Each Keep is asked for fresh evidence on a schedule, and whenever the policy, an imported feed of advisories or
+    /// the Keep program of this machine changes. What happens to a Keep that is refused, its policy says by
+    /// `on_refusal`; a Keep that cannot be reached is reported as such, and is not accepted for it.
+    Watch(WatchArgs),
     /// End a Keep and forget it
     Stop {
         /// The Keep: its name in `enarx keep ls`, or a unique beginning of it

@@ -128,6 +128,11 @@ impl Failure {
         self.code
     }
 
+    /// Why evidence was refused, if that is what went wrong.
+    pub(crate) fn refusals(&self) -> Option<&Refusals> {
+        self.refusals.as_ref()
+    }
+
     /// Prints the failure on standard error.
     pub(crate) fn print(&self, format: Format) {
         match format {

@@ -2,9 +2,13 @@
 
 //! `enarx keep`: what the owner of Keeps that were left running can do.
 
+mod inputs;
+mod watch;
+
 use enarx_session::tenant::{Event, Peer, Session};
-use enarx_session::wire::{Command, Exit, Message, Status};
+use enarx_session::wire::{Command, Exit, Message, Running, Status};
 use enarx_session::{KeepId, OwnerKey};
+use enarx_verifier::AttestationResult;
 use serde_json::{Value, json};
 
 use crate::args::{Format, KeepCommand, OutputOptions};
@@ -14,7 +18,7 @@ use crate::policy::PolicyFile;
 use crate::progress::Progress;
 use crate::provision::{short, verdict};
 use crate::run::{describe, ended, interruptible, remedy};
-use crate::state::{KeepRecord, State};
+use crate::state::{Flag, KeepRecord, State};
 use crate::stdio::Outputs;
 use crate::terminal::{print_json, print_text};
 use crate::trust::{Release, Trust};
@@ -23,7 +27,8 @@ use crate::wire::{Link, broken, out_of_turn};
 pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Outcome<u8> {
     let state = State::open()?;
     let owner = state.owner_key()?;
-    interruptible(async {
+    let watching = matches!(command, KeepCommand::Watch(_));
+    let work = async {
         match command {
             KeepCommand::Ls => list(&state, &owner, output).await,
             KeepCommand::Logs { keep, follow } => logs(&state.find(&keep)?, &owner, follow, output).await,
@@ -46,9 +51,11 @@ pub(crate) async fn perform(command: KeepCommand, output: &OutputOptions) -> Out
                 Ok(0)
             }
             KeepCommand::Stop { keep } => stop(&state, &state.find(&keep)?, &owner, output).await,
+            KeepCommand::Watch(args) => watch::watch(&args, &state, &owner, output).await,
         }
-    })
-    .await
+    };
+    // Watching ends in its own way.
+    if watching { work.await } else { interruptible(work).await }
 }
 
 async fn list(state: &State, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
@@ -82,6 +89,9 @@ struct Found {
 
 impl Found {
     async fn of(record: &KeepRecord, owner: &OwnerKey) -> Self {
+        if record.watched.flag.as_ref().is_some_and(|flag| flag.stopped) {
+            return Self::ended(&Exit::Stopped);
+        }
         let failure = match status(record, owner).await {
             Ok(Status { exit: None, run_time_ms }) => {
                 let details = json!({ "run_time_ms": run_time_ms });
@@ -114,7 +124,9 @@ impl Found {
 
     fn row(&self, record: &KeepRecord) -> String {
         let simulated = record.simulated.then(|| "SIMULATED".to_owned());
-        let note: Vec<String> = simulated.into_iter().chain(self.why.clone()).collect();
+        let refused = |flag: &Flag| format!("REFUSED by its policy: {}", flag.codes.join(" "));
+        let refused = record.watched.flag.as_ref().map(refused);
+        let note: Vec<String> = simulated.into_iter().chain(refused).chain(self.why.clone()).collect();
         line(record.name(), &self.state, &record.workload, &record.host, &note.join("; "))
     }
 
@@ -128,6 +140,8 @@ impl Found {
             "host": record.host,
             "simulated": record.simulated,
             "deployed_at": record.deployed_at,
+            "accepted_at": record.watched.accepted_at,
+            "refused": record.watched.flag,
         })
     }
 }
@@ -189,23 +203,7 @@ fn tell_end(exit: &Exit, output: &OutputOptions) {
 }
 
 async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &OutputOptions) -> Outcome<u8> {
-    let session = Session::observe(Some(identity(record)?)).map_err(|error| broken(&error))?;
-    let mut link = connect(record, session).await?;
-    let Event::Offer(offer) = link.soon().await? else { return Err(out_of_turn()) };
-    let refused = |failure: Failure| {
-        failure.saying(
-            "the Keep is refused by the trust policy; it still has what it was given when it was deployed",
-        )
-    };
-    let result = trust.appraise(&offer.bundle, &offer.report_data).map_err(refused)?;
-    link.close().await;
-    let running = offer.running.ok_or_else(|| other("it runs nothing"))?;
-    if running.owner != owner.id() {
-        return Err(other("it has another owner"));
-    }
-    if hex::encode(running.workload) != record.workload_digest {
-        return Err(other("it runs another workload"));
-    }
+    let (result, running) = attested(record, owner, trust).await?;
     match output.format {
         Format::Text | Format::Ear => {
             print_text(&format!("{}\nworkload sha256:{}\n", verdict(&result), record.workload_digest))?;
@@ -223,6 +221,32 @@ async fn attest(record: &KeepRecord, owner: &OwnerKey, trust: &Trust, output: &O
     Ok(0)
 }
 
+/// Asks a Keep for fresh evidence and appraises it.
+async fn attested(
+    record: &KeepRecord,
+    owner: &OwnerKey,
+    trust: &Trust,
+) -> Outcome<(AttestationResult, Running)> {
+    let session = Session::observe(Some(identity(record)?)).map_err(|error| broken(&error))?;
+    let mut link = connect(record, session).await?;
+    let Event::Offer(offer) = link.soon().await? else { return Err(out_of_turn()) };
+    let refused = |failure: Failure| {
+        failure.saying(
+            "the Keep is refused by the trust policy; it still has what it was given when it was deployed",
+        )
+    };
+    let result = trust.appraise(&offer.bundle, &offer.report_data).map_err(refused)?;
+    link.close().await;
+    let running = offer.running.ok_or_else(|| other("it runs nothing"))?;
+    if running.owner != owner.id() {
+        return Err(other("it has another owner"));
+    }
+    if hex::encode(running.workload) != record.workload_digest {
+        return Err(other("it runs another workload"));
+    }
+    Ok((result, running))
+}
+
 /// Evidence that is good and speaks of something else than what was deployed.
 fn other(what: &str) -> Failure {
     Failure::with_code(
@@ -232,6 +256,15 @@ fn other(what: &str) -> Failure {
 }
 
 async fn stop(state: &State, record: &KeepRecord, owner: &OwnerKey, output: &OutputOptions) -> Outcome<u8> {
+    let how = end(record, owner).await?;
+    state.forget(record)?;
+    let mut progress = Progress::new(output);
+    progress.step("stopped", &format!("{}: {how}", record.name()), json!({ "keep": record.keep }));
+    Ok(0)
+}
+
+/// Ends a Keep; how its workload ended.
+async fn end(record: &KeepRecord, owner: &OwnerKey) -> Outcome<String> {
     let mut link = admitted(record, owner).await?;
     link.session().send(Command::Stop).map_err(|error| broken(&error))?;
     let mut how = None;
@@ -241,11 +274,7 @@ async fn stop(state: &State, record: &KeepRecord, owner: &OwnerKey, output: &Out
             how = Some(ended(&exit).1);
         }
     }
-    state.forget(record)?;
-    let mut progress = Progress::new(output);
-    let how = how.unwrap_or_else(|| "the Keep is ended".to_owned());
-    progress.step("stopped", &format!("{}: {how}", record.name()), json!({ "keep": record.keep }));
-    Ok(0)
+    Ok(how.unwrap_or_else(|| "the Keep is ended".to_owned()))
 }
 
 /// A session in which the Keep knows its owner.

@@ -21,6 +21,7 @@ macro_rules! tell_json {
     }};
 }
 
+mod advisory;
 mod args;
 mod collateral;
 mod connect;
@@ -84,6 +85,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Keep(command) => wait(keep::perform(command, &output)),
         Command::Host(HostCommand::Serve(args)) => wait(host::serve(args, &output)).map(|()| 0),
         Command::Policy(command) => policy::perform(command, &output),
+        Command::Advisory(command) => advisory::perform(command, &output),
         Command::Verify(args) => verify::verify(&args, &output),
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),

@@ -124,6 +124,11 @@ impl Job<'_> {
             json!({ "format": evidence.format.name(), "bytes": evidence.bytes.len() }),
         );
         let result = self.trust.appraise(&offer.bundle, &offer.report_data)?;
+        for feed in self.trust.expired_advisories(result.appraised_at()) {
+            let name = &feed.contents().feed;
+            progress
+                .warning(&format!("the feed of advisories `{name}` is past its last day, which you accept"));
+        }
         let checks = result.checks();
         progress.step(
             "verified",

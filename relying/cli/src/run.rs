@@ -17,7 +17,7 @@ use crate::outputs::Destination;
 use crate::policy::PolicyFile;
 use crate::progress::Progress;
 use crate::provision::{Job, Running};
-use crate::state::{KeepRecord, State};
+use crate::state::{KeepRecord, State, Watched};
 use crate::stdio;
 use crate::terminal::{print_json, print_text, printable};
 use crate::trust::{self, Release, Trust};
@@ -166,6 +166,7 @@ async fn detached(
         policy_bases: file.bases().iter().map(|base| (base.name.clone(), base.text.clone())).collect(),
         simulated: running.simulated,
         deployed_at: trust::now(),
+        watched: Watched::default(),
     };
     job.state.remember(&record)?;
     running.link.close().await;

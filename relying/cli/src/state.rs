@@ -14,6 +14,7 @@ use enarx_verifier::policy::Base;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::advisory::FeedStore;
 use crate::failure::{Failure, Outcome};
 use crate::policy::PolicyFile;
 
@@ -54,6 +55,33 @@ pub(crate) struct KeepRecord {
     pub(crate) simulated: bool,
     /// When it was deployed, seconds since 1970
     pub(crate) deployed_at: u64,
+    /// What `enarx keep watch` found out about it since
+    #[serde(default)]
+    pub(crate) watched: Watched,
+}
+
+/// What became of a Keep after it was deployed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Watched {
+    /// When it was last accepted again, seconds since 1970
+    pub(crate) accepted_at: Option<u64>,
+    /// It is no longer accepted
+    pub(crate) flag: Option<Flag>,
+}
+
+/// Why a Keep is no longer accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flag {
+    /// When that was noticed, seconds since 1970
+    pub(crate) since: u64,
+    /// The codes of the refusals, each once
+    pub(crate) codes: Vec<String>,
+    /// What was said first
+    pub(crate) reason: String,
+    /// The Keep was stopped for it
+    pub(crate) stopped: bool,
 }
 
 impl KeepRecord {
@@ -95,6 +123,11 @@ impl State {
         self.folder.join(CACHE_KEY_FILE)
     }
 
+    /// The feeds of advisories that the tenant listens to.
+    pub(crate) fn advisories(&self) -> FeedStore {
+        FeedStore::new(&self.folder)
+    }
+
     /// The owner key; made on first use.
     pub(crate) fn owner_key(&self) -> Outcome<OwnerKey> {
         let seed = self.key(OWNER_KEY_FILE)?;
@@ -121,6 +154,12 @@ impl State {
         write_private(&folder.join(format!("{}.json", record.keep)), &text).map_err(|error| {
             Failure::usage(format!("could not record the Keep in {}: {error}", folder.display()))
         })
+    }
+
+    /// Remembers a Keep anew that was not forgotten meanwhile.
+    pub(crate) fn update(&self, record: &KeepRecord) -> Outcome<()> {
+        let known = self.folder.join(KEEPS_FOLDER).join(format!("{}.json", record.keep)).exists();
+        if known { self.remember(record) } else { Ok(()) }
     }
 
     pub(crate) fn forget(&self, record: &KeepRecord) -> Outcome<()> {
@@ -181,12 +220,29 @@ fn user_folder(own: &str, standard: &str, below_home: &str) -> Outcome<PathBuf> 
         .ok_or_else(|| Failure::usage("there is no home folder").hint(format!("set {own} to a folder")))
 }
 
-fn private_folder(path: &Path) -> Outcome<()> {
+pub(crate) fn private_folder(path: &Path) -> Outcome<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(|error| Failure::usage(format!("could not make the folder {}: {error}", path.display())))
+}
+
+/// A secret key in a file of the tenant's.
+pub(crate) fn read_key(path: &Path) -> Outcome<Zeroizing<[u8; 32]>> {
+    read_seed(path)?.ok_or_else(|| {
+        Failure::usage(format!("there is no key {}", path.display()))
+            .hint("`enarx advisory key --new` makes one")
+    })
+}
+
+/// A new secret key in a file that is not there yet, readable by its user alone.
+pub(crate) fn new_key(path: &Path) -> Outcome<Zeroizing<[u8; 32]>> {
+    if path.exists() {
+        return Err(Failure::usage(format!("{} is already there", path.display()))
+            .hint("without `--new` its public key is printed"));
+    }
+    make_seed(path)
 }
 
 fn read_seed(path: &Path) -> Outcome<Option<Zeroizing<[u8; 32]>>> {
@@ -261,7 +317,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Replaces a file as a whole, readable by its user alone.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_beside(path);
     write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         // Nothing half written stays behind.

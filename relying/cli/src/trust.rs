@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use enarx_evidence::Bundle;
 use enarx_simulator::Simulator;
+use enarx_verifier::advisory::Feed;
 use enarx_verifier::policy::{Crl, Policy, TcbInfo};
 use enarx_verifier::{AttestationResult, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
 
@@ -24,6 +25,7 @@ pub(crate) struct Trust {
     policy: PolicyFile,
     anchors: TrustAnchors,
     reference_values: Vec<ReferenceValue>,
+    advisories: Vec<Feed>,
 }
 
 /// The measurement of a Keep program, which takes some milliseconds and so is taken while other things are done.
@@ -54,7 +56,18 @@ impl Trust {
         {
             anchors = anchors.with_simulated(LOCAL, root);
         }
-        Ok(Self { policy, anchors, reference_values: release.values()? })
+        let advisories = state.advisories().feeds()?;
+        Ok(Self { policy, anchors, reference_values: release.values()?, advisories })
+    }
+
+    /// Denies beside the policy what one more feed of advisories denies.
+    pub(crate) fn listen_to(&mut self, feed: Feed) {
+        self.advisories.push(feed);
+    }
+
+    /// The feeds of advisories that are past their last day, which the tenant accepts.
+    pub(crate) fn expired_advisories(&self, now: UnixTime) -> impl Iterator<Item = &Feed> {
+        self.advisories.iter().filter(move |feed| feed.expired(now))
     }
 
     /// The policy with its files.
@@ -97,7 +110,8 @@ impl Trust {
         now: UnixTime,
     ) -> Request<'a> {
         let (policy, reference_values) = (self.policy(), &self.reference_values);
-        Request { bundle, report_data, anchors, reference_values, policy, advisories: &[], now }
+        let advisories = &self.advisories;
+        Request { bundle, report_data, anchors, reference_values, policy, advisories, now }
     }
 }
 

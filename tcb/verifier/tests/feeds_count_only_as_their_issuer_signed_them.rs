@@ -278,6 +278,25 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
+fn what_is_affected_is_told_in_words() {
+    for (block, expected) in [
+        (MILAN, "amd milan"),
+        ("vendor = \"amd\"\ntee = \"sev-snp\"", "amd sev-snp every product"),
+        (
+            "vendor = \"amd\"\nproducts = [\"genoa\", \"milan\"]\nsteppings = [1]\ntcb_below = { snp = 27, tee = 1 }",
+            "amd milan or genoa, `steppings` 0x01, tee below 1 or snp below 27",
+        ),
+        (
+            "vendor = \"intel\"\nfmspcs = [\"00806F050000\"]\ntcb_date_before = \"2024-03-13\"",
+            "intel every product, `fmspcs` 00806f050000, TCB of a day before 2024-03-13",
+        ),
+    ] {
+        let draft = Draft::parse(&about(&[block])).unwrap();
+        assert_eq!(draft.contents().advisories[0].affects[0].to_string(), expected);
+    }
+}
+
+#[test]
 fn the_key_of_an_issuer_has_one_text() {
     let text = issuer(1).to_string();
     assert_eq!(text.parse::<IssuerKey>(), Ok(issuer(1)));

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use enarx_evidence::Format;
 use enarx_simulator::Rehearsal;
 use enarx_verifier::UnixTime;
+use enarx_verifier::advisory::IssuerKey;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -109,6 +110,18 @@ pub(crate) struct VerifyArgs {
     /// The trust policy that decides; without one, nothing is appraised
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Option<PathBuf>,
+
+    /// Deny what this feed of advisories warns of, beside those that you imported
+    #[arg(long = "advisory", value_name = "FILE", requires = "policy", value_hint = ValueHint::FilePath)]
+    pub(crate) advisories: Vec<PathBuf>,
+
+    /// A key that may have signed the feeds of `--advisory`, beside those that you imported feeds of
+    #[arg(long = "advisory-issuer", value_name = "KEY", requires = "advisories")]
+    pub(crate) advisory_issuers: Vec<IssuerKey>,
+
+    /// Do without fresh feeds of `--advisory`: what became known after their last day is then not noticed
+    #[arg(long, requires = "advisories")]
+    pub(crate) accept_expired_advisories: bool,
 
     /// Trust the roots in this file, certificates or public keys, and no others
     ///

@@ -9,6 +9,7 @@ use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
 use enarx_verifier::{TrustAnchors, UnixTime, Verification, appraise, verify, verify_unbound};
 
 use super::verdict::{Decision, Verdict};
+use crate::advisory;
 use crate::args::{ReportData, VerifyArgs};
 use crate::collateral;
 use crate::evidence::{self, NamedRoot};
@@ -45,8 +46,10 @@ impl Case {
         let (report_data, bound) = binding(args, &bundle)?;
         let policy = match &args.policy {
             Some(file) => {
-                let policy = PolicyFile::read(Some(file))?;
-                Some(Trust::new(policy, &State::open()?, Release::measure(None))?)
+                let (policy, state) = (PolicyFile::read(Some(file))?, State::open()?);
+                let mut trust = Trust::new(policy, &state, Release::measure(None))?;
+                advise(&mut trust, args, &state)?;
+                Some(trust)
             }
             None => None,
         };
@@ -100,7 +103,9 @@ impl Case {
         let intel = matches!(self.bundle.evidence.format, Format::Tdx | Format::Sgx | Format::AzureTdx);
         let late = self.policy.as_ref().map(|policy| policy.policy().collateral().freshness);
         let late = late.is_some_and(|freshness| freshness.expired_accepted_for_days > 0);
+        let stale = self.policy.as_ref().and_then(|policy| policy.expired_advisories(self.now).next());
         let given_up = [
+            (stale.is_some(), "what issuers of advisories found out after the last day of their feeds"),
             (late, "what vendors took back in the days for which expired lists and documents are accepted"),
             (lists, "where there is no revocation list, that nothing was revoked"),
             (
@@ -110,6 +115,19 @@ impl Case {
         ];
         given_up.into_iter().filter(|(given_up, _)| *given_up).map(|(_, what)| what).collect()
     }
+}
+
+/// Adds the feeds that are given by name.
+fn advise(trust: &mut Trust, args: &VerifyArgs, state: &State) -> Outcome<()> {
+    if args.advisories.is_empty() {
+        return Ok(());
+    }
+    let issuers = [args.advisory_issuers.clone(), advisory::named(&state.advisories())?].concat();
+    for file in &args.advisories {
+        let feed = advisory::read(file, &issuers, "--advisory-issuer")?;
+        trust.listen_to(if args.accept_expired_advisories { feed.accepting_expired() } else { feed });
+    }
+    Ok(())
 }
 
 /// What the evidence has to repeat. Evidence that nobody asked for proves that such a platform once was: whoever wants

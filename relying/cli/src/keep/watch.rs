@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `enarx keep watch`: trust does not end when a workload is deployed.
+//!
+//! A round asks every Keep for fresh evidence, with endorsements that its host collected now, and appraises it under
+//! what is true now: the policy, the imported advisories, the measurement of the Keep program, the time. Rounds are held
+//! on a schedule and as soon as one of these changes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use enarx_session::OwnerKey;
+use enarx_verifier::UnixTime;
+use enarx_verifier::policy::OnRefusal;
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::inputs::Inputs;
+use super::{attested, end};
+use crate::args::{Format, OutputOptions, WatchArgs};
+use crate::failure::{Failure, Outcome, REFUSED, UNREACHABLE};
+use crate::policy::PolicyFile;
+use crate::state::{Flag, KeepRecord, State};
+use crate::terminal::{print_json, print_text};
+use crate::trust::{self, Release, Trust};
+
+/// How many Keeps are asked at once: one whose host is silent does not keep the others waiting.
+const AT_ONCE: usize = 16;
+/// How soon a change is noticed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a round found out about a Keep.
+enum Finding {
+    Accepted,
+    Refused(Failure, Action),
+    Unreachable(Failure),
+}
+
+/// What was done with a Keep that is refused.
+enum Action {
+    /// Its owner is told.
+    Flagged,
+    /// Its policy wants it drained, which this version cannot do: its owner is told, and it goes on.
+    NotDrained,
+    /// It was stopped.
+    Stopped,
+    /// It should be stopped, and its host cannot be reached any more; the next round tries again.
+    NotStopped(Failure),
+}
+
+impl Action {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Flagged => "flagged",
+            Self::NotDrained => "not-drained",
+            Self::Stopped => "stopped",
+            Self::NotStopped(_) => "not-stopped",
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Flagged => "it goes on, as its policy says".to_owned(),
+            Self::NotDrained => "it goes on: its policy says `drain`, which this version cannot do; \
+                                 `--stop-instead-of-drain` stops it"
+                .to_owned(),
+            Self::Stopped => "it was stopped".to_owned(),
+            Self::NotStopped(why) => format!("it could NOT be stopped: {}", why.message()),
+        }
+    }
+}
+
+/// Watches until the process is told to end.
+pub(super) async fn watch(
+    args: &WatchArgs,
+    state: &State,
+    owner: &OwnerKey,
+    output: &OutputOptions,
+) -> Outcome<u8> {
+    let watch = Watch { args, state, owner, output };
+    if args.once {
+        return watch.round("asked").await;
+    }
+    let rounds = async {
+        let mut cause = "started";
+        loop {
+            let (inputs, begun) = (watch.inputs(), Instant::now());
+            if let Err(failure) = watch.round(cause).await {
+                // Nothing is accepted as long as this is so; it may be mended while we look on.
+                failure.print(output.format);
+            }
+            cause = watch.next(&inputs, begun).await;
+        }
+    };
+    tokio::select! {
+        () = rounds => Ok(0),
+        ended = enarx_hostd::serve::termination() => match ended {
+            Ok(()) => Ok(0),
+            Err(error) => Err(Failure::unreachable(format!("could not wait for Ctrl-C: {error}"))),
+        },
+    }
+}
+
+struct Watch<'a> {
+    args: &'a WatchArgs,
+    state: &'a State,
+    owner: &'a OwnerKey,
+    output: &'a OutputOptions,
+}
+
+impl Watch<'_> {
+    fn inputs(&self) -> Inputs {
+        Inputs::look(self.state, self.args.policy.as_deref())
+    }
+
+    /// Waits for the time of the next round, or for a reason to hold it earlier.
+    async fn next(&self, before: &Inputs, begun: Instant) -> &'static str {
+        loop {
+            sleep(LOOK_EVERY.min(self.args.every)).await;
+            if let Some(changed) = self.inputs().changed_since(before) {
+                return changed;
+            }
+            if begun.elapsed() >= self.args.every {
+                return "schedule";
+            }
+        }
+    }
+
+    /// Asks every Keep once; the exit code that tells the worst that was found.
+    async fn round(&self, cause: &'static str) -> Outcome<u8> {
+        let records = self.records()?;
+        // What every decision depends on has to be readable before the first is made.
+        self.state.advisories().feeds()?;
+        let asked = stream::iter(records).map(|record| self.ask(record)).buffer_unordered(AT_ONCE);
+        tokio::pin!(asked);
+        let (mut accepted, mut refused, mut unreachable) = (0_usize, 0_usize, 0_usize);
+        while let Some(asked) = asked.next().await {
+            let (record, finding) = asked?;
+            let count = match finding {
+                Finding::Accepted => &mut accepted,
+                Finding::Refused(..) => &mut refused,
+                Finding::Unreachable(_) => &mut unreachable,
+            };
+            *count = count.saturating_add(1);
+            self.tell(&record, &finding)?;
+        }
+        self.tell_round(cause, accepted, refused, unreachable)?;
+        Ok(match (refused, unreachable) {
+            (0, 0) => 0,
+            (0, _) => UNREACHABLE,
+            _ => REFUSED,
+        })
+    }
+
+    /// The Keeps to ask: each once, and none that was stopped.
+    fn records(&self) -> Outcome<Vec<KeepRecord>> {
+        let mut records = self.state.keeps()?;
+        if !self.args.keeps.is_empty() {
+            let named = self.args.keeps.iter().map(|name| Ok(self.state.find(name)?.keep));
+            let named = named.collect::<Outcome<BTreeSet<_>>>()?;
+            records.retain(|record| named.contains(&record.keep));
+        }
+        records.retain(|record| !record.watched.flag.as_ref().is_some_and(|flag| flag.stopped));
+        Ok(records)
+    }
+
+    /// Asks a Keep, acts, and remembers what came of it.
+    async fn ask(&self, mut record: KeepRecord) -> Outcome<(KeepRecord, Finding)> {
+        let trust = self.trust(&record)?;
+        let finding = match attested(&record, self.owner, &trust).await {
+            Ok(_) => Finding::Accepted,
+            Err(failure) if failure.code() == REFUSED => {
+                let action = self.act(&record, trust.policy().on_refusal()).await;
+                Finding::Refused(failure, action)
+            }
+            Err(failure) => Finding::Unreachable(failure),
+        };
+        let before = record.watched.clone();
+        match &finding {
+            Finding::Accepted => {
+                record.watched.flag = None;
+                record.watched.accepted_at = Some(trust::now());
+            }
+            Finding::Refused(failure, action) => {
+                let since = before.flag.as_ref().map_or_else(trust::now, |flag| flag.since);
+                record.watched.flag = Some(flag(failure, action, since));
+            }
+            Finding::Unreachable(_) => {}
+        }
+        if record.watched != before {
+            self.state.update(&record)?;
+        }
+        Ok((record, finding))
+    }
+
+    fn trust(&self, record: &KeepRecord) -> Outcome<Trust> {
+        let policy = match &self.args.policy {
+            Some(file) => PolicyFile::read(Some(file))?,
+            None => record.policy_file()?,
+        };
+        Trust::new(policy, self.state, Release::measure(None))
+    }
+
+    async fn act(&self, record: &KeepRecord, on_refusal: OnRefusal) -> Action {
+        match on_refusal {
+            OnRefusal::Flag => Action::Flagged,
+            OnRefusal::Drain if !self.args.stop_instead_of_drain => Action::NotDrained,
+            OnRefusal::Drain | OnRefusal::Stop => match end(record, self.owner).await {
+                Ok(_) => Action::Stopped,
+                Err(failure) => Action::NotStopped(failure),
+            },
+        }
+    }
+
+    fn tell(&self, record: &KeepRecord, finding: &Finding) -> Outcome<()> {
+        if self.output.format == Format::Json {
+            return print_json(&event(record, finding));
+        }
+        let text = match finding {
+            Finding::Accepted if self.output.quiet => return Ok(()),
+            Finding::Accepted => "accepted".to_owned(),
+            Finding::Unreachable(failure) => format!("UNREACHABLE  {}", failure.message()),
+            Finding::Refused(failure, action) => {
+                let mut text = format!("REFUSED  {}", action.text());
+                for refusal in failure.refusals().into_iter().flatten() {
+                    text.push_str(&format!("\n  {refusal}\n    hint: {}", refusal.hint));
+                }
+                if failure.refusals().is_none() {
+                    text.push_str(&format!("\n  {}", failure.message()));
+                }
+                text
+            }
+        };
+        print_text(&format!("{}  {}  {}  {text}\n", record.name(), record.workload, record.host))
+    }
+
+    fn tell_round(&self, cause: &str, accepted: usize, refused: usize, unreachable: usize) -> Outcome<()> {
+        let now = UnixTime(trust::now());
+        if self.output.format == Format::Json {
+            let round = json!({
+                "event": "round", "cause": cause, "at": now,
+                "accepted": accepted, "refused": refused, "unreachable": unreachable,
+            });
+            return print_json(&round);
+        }
+        if !self.output.quiet {
+            tell!("{now}  {accepted} accepted, {refused} refused, {unreachable} unreachable ({cause})");
+        }
+        Ok(())
+    }
+}
+
+fn flag(failure: &Failure, action: &Action, since: u64) -> Flag {
+    let refusals = || failure.refusals().into_iter().flatten();
+    let mut codes: Vec<String> = Vec::new();
+    for refusal in refusals() {
+        let code = refusal.code.to_string();
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    let reason = refusals().next().map_or_else(|| failure.message().to_owned(), ToString::to_string);
+    Flag { since, codes, reason, stopped: matches!(action, Action::Stopped) }
+}
+
+fn event(record: &KeepRecord, finding: &Finding) -> serde_json::Value {
+    let (state, action, failure) = match finding {
+        Finding::Accepted => ("accepted", None, None),
+        Finding::Refused(failure, action) => ("refused", Some(action.name()), Some(failure)),
+        Finding::Unreachable(failure) => ("unreachable", None, Some(failure)),
+    };
+    let refusals: Vec<_> = failure.and_then(Failure::refusals).into_iter().flatten().collect();
+    json!({
+        "event": "keep",
+        "keep": record.keep,
+        "state": state,
+        "action": action,
+        "message": failure.map(Failure::message),
+        "refusals": refusals,
+        "workload": record.workload,
+        "host": record.host,
+        "accepted_at": record.watched.accepted_at.map(UnixTime),
+        "refused_since": record.watched.flag.as_ref().map(|flag| UnixTime(flag.since)),
+    })
+}
