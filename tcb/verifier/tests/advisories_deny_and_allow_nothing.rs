@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Feeds of advisories deny what they are about, and change no other answer.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod feeds;
 mod quotes;

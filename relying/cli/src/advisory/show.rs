@@ -58,7 +58,8 @@ pub(super) fn text(feed: &Feed, now: UnixTime) -> String {
         text.push_str(&layout::entry(INDENT, name, NAME_WIDTH, &value));
     }
     for Advisory { id, since, because, references, affects } in &contents.advisories {
-        text.push_str(&format!("\n{}", layout::paragraph(0, id)));
+        text.push('\n');
+        text.push_str(&layout::paragraph(0, id));
         text.push_str(&layout::entry(INDENT, "since", NAME_WIDTH, &since.to_string()));
         text.push_str(&layout::entry(INDENT, "because", NAME_WIDTH, because));
         for affects in affects {

@@ -76,6 +76,7 @@ impl TeeArg {
 /// What evidence is verified and appraised against; the same for `verify` and `explain`.
 #[derive(Debug, Args)]
 #[group(skip)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option that gives something else up")]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) evidence: EvidenceArgs,

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use enarx_session::OwnerKey;
-use enarx_verifier::UnixTime;
 use enarx_verifier::policy::OnRefusal;
+use enarx_verifier::{Refusal, UnixTime};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -222,14 +222,11 @@ impl Watch<'_> {
             Finding::Accepted => "accepted".to_owned(),
             Finding::Unreachable(failure) => format!("UNREACHABLE  {}", failure.message()),
             Finding::Refused(failure, action) => {
-                let mut text = format!("REFUSED  {}", action.text());
-                for refusal in failure.refusals().into_iter().flatten() {
-                    text.push_str(&format!("\n  {refusal}\n    hint: {}", refusal.hint));
-                }
-                if failure.refusals().is_none() {
-                    text.push_str(&format!("\n  {}", failure.message()));
-                }
-                text
+                let reasons: Vec<_> = match failure.refusals() {
+                    Some(refusals) => refusals.iter().map(reason).collect(),
+                    None => vec![failure.message().to_owned()],
+                };
+                format!("REFUSED  {}\n  {}", action.text(), reasons.join("\n  "))
             }
         };
         print_text(&format!("{}  {}  {}  {text}\n", record.name(), record.workload, record.host))
@@ -249,6 +246,10 @@ impl Watch<'_> {
         }
         Ok(())
     }
+}
+
+fn reason(refusal: &Refusal) -> String {
+    format!("{refusal}\n    hint: {}", refusal.hint)
 }
 
 fn flag(failure: &Failure, action: &Action, since: u64) -> Flag {

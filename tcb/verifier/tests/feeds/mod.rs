@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+use std::fmt::Write as _;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use enarx_verifier::advisory::{Draft, Feed, FeedError, IssuerKey};
 
@@ -39,10 +41,12 @@ pub(crate) fn sign(draft: Draft, number: u8) -> Result<Feed, FeedError> {
 pub(crate) fn about(affects: &[&str]) -> String {
     let mut body = HEAD.to_owned();
     for (number, affects) in affects.iter().enumerate() {
-        body.push_str(&format!(
+        write!(
+            body,
             "[[advisory]]\nid = \"EXAMPLE-{number}\"\nsince = \"2026-11-20\"\nbecause = \"it is broken\"\n\
              references = [\"https://example.com/{number}\"]\n[[advisory.affects]]\n{affects}\n"
-        ));
+        )
+        .unwrap();
     }
     body
 }
