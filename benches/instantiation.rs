@@ -41,7 +41,7 @@ impl Clock for Machine {
 
 fn main() -> Result<()> {
     let engine = Engine::new(&config(&EngineSpec::of_this_machine())?)?;
-    let module = Module::new(&engine, PROGRAM)?;
+    let module = Module::new(&engine, wat::parse_str(PROGRAM)?)?;
     let program = Program::Module(module.clone());
     let clock: Arc<dyn Clock> = Arc::new(Machine { start: Instant::now(), timers: Timers::new() });
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
