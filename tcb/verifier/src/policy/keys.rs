@@ -202,50 +202,49 @@ const MODULE_IDS: Key =
 const DRIVERS: Key = key("drivers", Form::Texts(ANY_TEXT), "Versions of NVIDIA's driver.");
 const FIRMWARES: Key = key("firmwares", Form::Texts(ANY_TEXT), "Versions of NVIDIA's VBIOS.");
 
-const ALLOW: &[Key] = &[
-    ID,
-    VENDOR,
-    TEE,
-    PRODUCTS,
-    FAMILIES,
-    MODELS,
-    STEPPINGS,
-    CHIP_IDS,
-    PROVIDERS,
-    FMSPCS,
-    PPIDS,
-    PLATFORM_INSTANCES,
-    IMPLEMENTATION_IDS,
-    INSTANCE_IDS,
-    MODULE_IDS,
-    DRIVERS,
-    FIRMWARES,
-    key("minimum_tcb", Form::Word(words::<MinimumTcb>), "Whether the minimum TCB of the product applies."),
-    key("expires", Form::Date, "The day from which on the rule allows nothing."),
-    REASON,
-];
+/// A list of keys with those that say which platforms are meant, which rules and advisories share.
+macro_rules! with_platforms {
+    ([$($before:expr),*], [$($after:expr),+ $(,)?]) => {
+        &[
+            $($before,)*
+            VENDOR,
+            TEE,
+            PRODUCTS,
+            FAMILIES,
+            MODELS,
+            STEPPINGS,
+            CHIP_IDS,
+            PROVIDERS,
+            FMSPCS,
+            PPIDS,
+            PLATFORM_INSTANCES,
+            IMPLEMENTATION_IDS,
+            INSTANCE_IDS,
+            MODULE_IDS,
+            DRIVERS,
+            FIRMWARES,
+            $($after),+
+        ]
+    };
+}
 
-const DENY: &[Key] = &[
-    ID,
-    VENDOR,
-    TEE,
-    PRODUCTS,
-    FAMILIES,
-    MODELS,
-    STEPPINGS,
-    CHIP_IDS,
-    PROVIDERS,
-    FMSPCS,
-    PPIDS,
-    PLATFORM_INSTANCES,
-    IMPLEMENTATION_IDS,
-    INSTANCE_IDS,
-    MODULE_IDS,
-    DRIVERS,
-    FIRMWARES,
-    key("expires", Form::Date, "The day by which to look at the rule again; it denies for ever."),
-    REASON,
-];
+const ALLOW: &[Key] = with_platforms!(
+    [ID],
+    [
+        key(
+            "minimum_tcb",
+            Form::Word(words::<MinimumTcb>),
+            "Whether the minimum TCB of the product applies."
+        ),
+        key("expires", Form::Date, "The day from which on the rule allows nothing."),
+        REASON,
+    ]
+);
+
+const DENY: &[Key] = with_platforms!(
+    [ID],
+    [key("expires", Form::Date, "The day by which to look at the rule again; it denies for ever."), REASON,]
+);
 
 const MINIMUM_TCB: &[Key] = &[
     key("milan", Form::Table(FLOOR), "EPYC 7003."),
@@ -402,29 +401,16 @@ const ADVISORY: &[Key] = &[
     key("affects", Form::Tables(AFFECTS), "What it is about; one of them suffices."),
 ];
 
-const AFFECTS: &[Key] = &[
-    VENDOR,
-    TEE,
-    PRODUCTS,
-    FAMILIES,
-    MODELS,
-    STEPPINGS,
-    CHIP_IDS,
-    PROVIDERS,
-    FMSPCS,
-    PPIDS,
-    PLATFORM_INSTANCES,
-    IMPLEMENTATION_IDS,
-    INSTANCE_IDS,
-    MODULE_IDS,
-    DRIVERS,
-    FIRMWARES,
-    key("tcb_below", Form::Table(TCB_BELOW), "AMD: the first levels that are safe."),
-    key("tcb_date_before", Form::Date, "Intel: the first day of a TCB that is safe."),
-    key("tdx_modules", EVERY_DIGEST, "Intel: measurements of TDX modules."),
-    key("components", EVERY_DIGEST, "Arm CCA: measurements of components of the platform."),
-    key("keeps", EVERY_DIGEST, "Measurements of Keeps."),
-];
+const AFFECTS: &[Key] = with_platforms!(
+    [],
+    [
+        key("tcb_below", Form::Table(TCB_BELOW), "AMD: the first levels that are safe."),
+        key("tcb_date_before", Form::Date, "Intel: the first day of a TCB that is safe."),
+        key("tdx_modules", EVERY_DIGEST, "Intel: measurements of TDX modules."),
+        key("components", EVERY_DIGEST, "Arm CCA: measurements of components of the platform."),
+        key("keeps", EVERY_DIGEST, "Measurements of Keeps."),
+    ]
+);
 
 const TCB_BELOW: &[Key] = &[
     key("fmc", BYTE, "The first mutable code, of Turin and later."),
