@@ -105,6 +105,13 @@ impl TcbInfo {
         struct Probe {
             version: u32,
         }
+        // Version 3 is what Intel serves: only what is not of that version is read twice.
+        let newest = json::from_slice::<Document<'_, TcbV3>>(FORMAT, bytes);
+        if let Ok(document) = newest
+            && document.version == 3
+        {
+            return document.read(TcbInfoVersion::V3);
+        }
         match json::from_slice::<Probe>(FORMAT, bytes)?.version {
             2 => json::from_slice::<Document<'_, TcbV2>>(FORMAT, bytes)?.read(TcbInfoVersion::V2),
             3 => json::from_slice::<Document<'_, TcbV3>>(FORMAT, bytes)?.read(TcbInfoVersion::V3),
