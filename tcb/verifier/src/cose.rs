@@ -28,6 +28,17 @@ pub(crate) fn check(
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
 ) {
+    check_signed(message, key, is_signed(message, key, crypto), about, findings);
+}
+
+/// The same, where it is known whether the key signed.
+pub(crate) fn check_signed(
+    message: &Sign1<'_>,
+    key: PublicKey<'_>,
+    signed: bool,
+    about: &About<'_>,
+    findings: &mut Findings,
+) {
     let Some(wanted) = algorithm(key) else {
         let expected = "a key on P-256 or P-384";
         findings.refuse(about.subject, Code::KeyUnsupported, expected, "another kind of key");
@@ -40,7 +51,7 @@ pub(crate) fn check(
         Ok(named) => findings.check(Subject::CoseAlgorithm, code, known, wanted, named),
         Err(error) => findings.refuse(Subject::CoseAlgorithm, code, wanted, error),
     }
-    let signed = known && is_signed(message, key, crypto);
+    let signed = known && signed;
     let expected = format_args!("a signature by {}", about.signer);
     let found = if signed { "a good signature" } else { "a signature that does not verify" };
     findings.check(about.subject, about.code, signed, expected, found);

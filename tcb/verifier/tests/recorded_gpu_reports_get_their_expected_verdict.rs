@@ -13,8 +13,9 @@ use std::collections::BTreeSet;
 
 use enarx_evidence::Bundle;
 use enarx_evidence::nvgpu::Rim;
+use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
-use enarx_verifier::{Claims, Code, NvGpuClaims, Root, TrustAnchors, UnixTime, Verification, verify};
+use enarx_verifier::{Claims, Code, NvGpuClaims, Root, TrustAnchors, UnixTime, Verification, verify_with};
 use toml::Value;
 use vectors::{Case, Expected, Vectors, later};
 
@@ -40,6 +41,16 @@ fn bundle(case: &Case) -> Bundle {
 }
 
 fn verdict(case: &Case, bundle: &Bundle, crl: Crl, now: UnixTime) -> Result<NvGpuClaims, Vec<Code>> {
+    verdict_by(case, bundle, crl, now, &mut RustCrypto)
+}
+
+fn verdict_by(
+    case: &Case,
+    bundle: &Bundle,
+    crl: Crl,
+    now: UnixTime,
+    crypto: &mut dyn SignatureVerifier,
+) -> Result<NvGpuClaims, Vec<Code>> {
     let verification = Verification {
         bundle,
         report_data: &case.padded_nonce(),
@@ -49,7 +60,7 @@ fn verdict(case: &Case, bundle: &Bundle, crl: Crl, now: UnixTime) -> Result<NvGp
         freshness: Freshness::default(),
         now,
     };
-    match verify(&verification) {
+    match verify_with(&verification, crypto) {
         Ok(verified) => {
             assert_eq!(verified.root(), &Root::Nvidia);
             let Claims::NvGpu(claims) = verified.claims().clone() else { panic!("another TEE") };
@@ -231,4 +242,26 @@ fn the_manifest_of_a_switch() {
     assert_eq!(at(case.verify_time()).unwrap_err(), [Code::CertificateNotYetValid]);
     // 2026-06-01.
     assert_eq!(at(UnixTime(1_780_272_000)).unwrap().manifests, ["96.10.55.00.01"]);
+}
+
+/// Verifies signatures and notes which were asked for, each with its message.
+#[derive(Default)]
+struct Noting(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl SignatureVerifier for Noting {
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
+        self.0.push((signed.message.to_vec(), signed.signature.to_vec()));
+        RustCrypto.verify(signed)
+    }
+}
+
+#[test]
+fn authorities_that_manifests_share_are_verified_once() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = vectors.cases("nvgpu").find(|case| case.name() == "hopper-550.90.07-rim-ocsp").unwrap();
+    let (bundle, now, mut crypto) = (bundle(&case), case.verify_time(), Noting::default());
+    let claims = verdict_by(&case, &bundle, Crl::AbsentAccepted, now, &mut crypto).unwrap();
+    assert_eq!(claims.manifests.len(), 2);
+    let asked = crypto.0.len();
+    assert_eq!(asked, crypto.0.into_iter().collect::<BTreeSet<_>>().len());
 }

@@ -16,8 +16,11 @@ use enarx_simulator::{
     Curve, SimulatedEnclave, SimulatedGpu, SimulatedMachine, SimulatedQuote, SimulatedRealm, SimulatedTpm,
     Simulator,
 };
+use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::policy::Policy;
-use enarx_verifier::{Claims, Code, Request, TrustAnchors, UnixTime, Verification, appraise, verify};
+use enarx_verifier::{
+    Claims, Code, Request, TrustAnchors, UnixTime, Verification, appraise, appraise_with, verify,
+};
 use tempfile::TempDir;
 
 const REPORT_DATA: [u8; 64] = [0x11; 64];
@@ -205,5 +208,32 @@ fn evidence_has_one_length_and_one_format() {
             });
             assert_eq!(wrong, refused, "{tee} as {another}");
         }
+    });
+}
+
+/// Verifies signatures and notes which were asked for, each with its message.
+#[derive(Default)]
+struct Noting(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl SignatureVerifier for Noting {
+    fn verify(&mut self, signed: &Signed<'_>) -> bool {
+        self.0.push((signed.message.to_vec(), signed.signature.to_vec()));
+        RustCrypto.verify(signed)
+    }
+}
+
+#[test]
+fn no_signature_is_verified_twice() {
+    each(|_, tee, bundle, policy| {
+        let policy = Policy::parse(policy).unwrap();
+        let (report_data, anchors, now, reference_values) = (&REPORT_DATA, &anchors(), now(), &[]);
+        let advisories = &[];
+        let request =
+            Request { bundle, report_data, anchors, reference_values, policy: &policy, advisories, now };
+        let mut crypto = Noting::default();
+        assert!(appraise_with(&request, &mut crypto).is_ok(), "{tee}");
+        let asked = crypto.0.len();
+        let different = crypto.0.into_iter().collect::<BTreeSet<_>>().len();
+        assert_eq!(asked, different, "{tee}");
     });
 }

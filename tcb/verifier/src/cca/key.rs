@@ -84,10 +84,13 @@ pub(super) fn examine(
     });
     // What is refused is what nothing else would have satisfied.
     let anchors = verification.anchors;
-    let rank = |candidate: &Candidate<'_, '_>| candidate.known(anchors).is_some();
-    let signer = bare
-        .chain(certified)
-        .max_by_key(|candidate| (cose::is_signed(token, candidate.key, crypto), rank(candidate)));
+    let ranked = bare.chain(certified).map(|candidate| {
+        let rank = (cose::is_signed(token, candidate.key, crypto), candidate.known(anchors).is_some());
+        (rank, candidate)
+    });
+    let best = ranked.max_by_key(|(rank, _)| *rank);
+    let signed = best.as_ref().is_some_and(|((signed, _), _)| *signed);
+    let signer = best.map(|(_, candidate)| candidate);
     let expected = "a key of the platform, or a certificate of one";
     let found = signer.as_ref().map_or_else(|| "none".into(), Candidate::name);
     let code = Code::PlatformKeyMissing;
@@ -98,7 +101,7 @@ pub(super) fn examine(
         code: Code::PlatformSignatureInvalid,
         signer: &found,
     };
-    cose::check(token, signer.key, &about, crypto, findings);
+    cose::check_signed(token, signer.key, signed, &about, findings);
     trust(&signer, &endorsements, verification, crypto, findings)
 }
 

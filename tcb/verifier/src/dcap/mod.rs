@@ -27,7 +27,7 @@ use enarx_evidence::x509::PublicKey;
 use crate::appraisal::Examined;
 use crate::binding::Bound;
 use crate::chain::{self, Profile, Revocable};
-use crate::crypto::{Hash, Remembering, Scheme, SignatureVerifier, Signed};
+use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
 use crate::endorsements::{self, Endorsements};
 use crate::refusal::{Findings, Subject};
 use crate::{Claims, Code, DcapClaims, Root, Verification};
@@ -70,8 +70,6 @@ pub(crate) fn examine_quote(
     findings: &mut Findings,
 ) -> Option<(DcapClaims, Option<Root>)> {
     let quote = parse(bytes, tee, findings)?;
-    // The chains of platform and collateral meet in one root, with one list.
-    let crypto: &mut dyn SignatureVerifier = &mut Remembering::new(crypto);
     let mut opened = endorsements::open(&verification.bundle.endorsements, findings);
     certification::open(&quote, &mut opened, findings);
     let endorsements = Endorsements::read(&opened, findings);

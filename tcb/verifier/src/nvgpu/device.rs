@@ -19,15 +19,15 @@ use crate::refusal::{Findings, Subject};
 const CHIPS: [(&str, Product); 3] =
     [("GH", Product::Hopper), ("GB", Product::Blackwell), ("LS", Product::NvSwitch)];
 
-/// The certificate of the key that signed. If none did, it is that of the firmware which the report names, so that
-/// what is refused then is the signature.
+/// The certificate of the key that signed, and whether it did. If none did, it is that of the firmware which the report
+/// names, so that what is refused then is the signature.
 pub(super) fn certificate<'a>(
     bytes: &[u8],
     report: &Report,
     endorsements: &Endorsements<'a>,
     crypto: &mut dyn SignatureVerifier,
     findings: &mut Findings,
-) -> Option<Certificate<'a>> {
+) -> Option<(Certificate<'a>, bool)> {
     let leaves = || endorsements.certificates.iter().filter(|found| is_device_key(found));
     let named = report.opaque.get(OpaqueField::FirmwareId);
     let is_named = |leaf: &&Certificate<'_>| {
@@ -38,7 +38,7 @@ pub(super) fn certificate<'a>(
     let name = found.as_ref().map_or("none", Certificate::common_name);
     let expected = "a certificate of the device's key";
     findings.check(Subject::GpuKey, Code::KeyCertificateMissing, found.is_some(), expected, name);
-    found
+    found.map(|leaf| (leaf, signer.is_some()))
 }
 
 fn is_device_key(certificate: &Certificate<'_>) -> bool {

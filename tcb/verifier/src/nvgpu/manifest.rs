@@ -11,7 +11,7 @@ use enarx_evidence::x509::{Certificate, PublicKey};
 use sha2::{Digest as _, Sha384};
 
 use crate::chain::{self, Profile, Proved, Revocable};
-use crate::crypto::{Hash, Scheme, SignatureVerifier, Signed};
+use crate::crypto::{Hash, Remembering, Scheme, SignatureVerifier, Signed};
 use crate::endorsements::{Endorsements, malformed};
 use crate::refusal::{Findings, Subject};
 use crate::{Code, Root, Verification};
@@ -44,6 +44,8 @@ pub(super) fn verify(
         findings.refuse(Subject::Endorsements, Code::EndorsementsTooMany, expected, found);
         return Vec::new();
     }
+    // The chains of driver and VBIOS share their authorities.
+    let crypto: &mut dyn SignatureVerifier = &mut Remembering::new(crypto);
     for manifest in &endorsements.manifests {
         let signer = genuine(manifest, endorsements, verification, crypto, findings);
         if let Some(root) = signer.filter(|root| !may_judge(root, device)) {

@@ -46,18 +46,18 @@ pub(crate) fn examine(
     let opened = endorsements::open(&verification.bundle.endorsements, findings);
     let endorsements = Endorsements::read(&opened, findings);
     let found = device::certificate(bytes, &report, &endorsements, crypto, findings);
-    let root = found.as_ref().and_then(|leaf| {
+    let root = found.as_ref().and_then(|(leaf, _)| {
         device::usage(leaf, findings);
         chain::verify(leaf, &endorsements, &CHAIN, verification, crypto, findings)
     });
-    if let Some(leaf) = &found {
-        signature(bytes, &report, leaf, crypto, findings);
+    if let Some((leaf, signed)) = &found {
+        signature(leaf, *signed, findings);
     }
     let (wanted, nonce) = (verification.report_data, &report.nonce);
     let expected = format_args!("the SHA-256 of {}", hex::encode(wanted));
     let bound = carries(nonce, wanted);
     findings.check(Subject::GpuNonce, Code::ReportDataMismatch, bound, expected, hex::encode(nonce));
-    let leaf = found?;
+    let (leaf, _) = found?;
     firmware(&report, &leaf, findings);
     let product = device::product(&leaf, findings)?;
     let (driver_version, vbios_version) = (device::driver_version(&report), device::vbios_version(&report));
@@ -102,20 +102,14 @@ fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Report> {
     }
 }
 
-/// The device's key signed request and answer (DSP0274, section 10.11.1).
-fn signature(
-    bytes: &[u8],
-    report: &Report,
-    leaf: &Certificate<'_>,
-    crypto: &mut dyn SignatureVerifier,
-    findings: &mut Findings,
-) {
-    let valid = is_signed(bytes, report, leaf, crypto);
+/// The device's key signed request and answer.
+fn signature(leaf: &Certificate<'_>, signed: bool, findings: &mut Findings) {
     let expected = format_args!("a signature by the key of {}", leaf.common_name());
-    let found = if valid { "a good signature" } else { "a signature that does not verify" };
-    findings.check(Subject::GpuSignature, Code::ReportSignatureInvalid, valid, expected, found);
+    let found = if signed { "a good signature" } else { "a signature that does not verify" };
+    findings.check(Subject::GpuSignature, Code::ReportSignatureInvalid, signed, expected, found);
 }
 
+/// Whether a key signed request and answer (DSP0274, section 10.11.1).
 fn is_signed(
     bytes: &[u8],
     report: &Report,
