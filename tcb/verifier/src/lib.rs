@@ -48,7 +48,7 @@ use enarx_evidence::Bundle;
 
 pub use anchor::{Root, TrustAnchors};
 pub use claims::{
-    AzureMachine, AzureSnpClaims, AzureTdxClaims, CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb,
+    AzureMachine, AzureSnpClaims, AzureTdxClaims, CcaClaims, Claims, DcapClaims, DcapTcb, JudgedTcb, KeyName,
     NitroClaims, NvGpuClaims, QuoteClaims, Register, SnpClaims, TpmClaims,
 };
 pub use policy::{Policy, Tee, Vendor};

@@ -12,7 +12,7 @@ use enarx_evidence::tpm::{
     AttestationKey, Attributes, HashAlgorithm, KeyScheme, PcrSelection, PublicId, TpmEvidence,
 };
 use enarx_simulator::{Curve, SimulatedTpm, TpmContent, TpmKey};
-use enarx_verifier::{Code, TrustAnchors};
+use enarx_verifier::{Claims, Code, KeyName, TrustAnchors};
 use machines::{REPORT_DATA, Relying, local, quoted, set, stranger};
 use sha2::{Digest as _, Sha256};
 
@@ -244,6 +244,52 @@ fn what_the_tpm_says_about_the_key() {
         }
     });
     assert_eq!(relying.codes(&modulus), set(&[Code::TpmKeyNotEndorsed, FORGED]));
+}
+
+/// The name of a described key directly below something with this handle, all of it with SHA-256: `nameAlg` and
+/// H(handle, `nameAlg`, H(`TPMT_PUBLIC`)) (*TPM 2.0, part 1*, sections 16 and 26.5).
+fn name_below(handle: [u8; 4], content: &TpmContent) -> Vec<u8> {
+    let named = |digest: &[u8]| [&[0x00, 0x0b], digest].concat();
+    let own = named(&Sha256::digest(content.public.encode()));
+    named(&Sha256::digest([&handle[..], &own].concat()))
+}
+
+#[test]
+fn the_name_of_the_key() {
+    use KeyName::{Confirmed, Unconfirmed};
+    let relying = Relying::party();
+    let name = |change: fn(&mut TpmContent)| {
+        let result = relying.appraise(&attest(&SimulatedTpm::default(), change)).unwrap();
+        let Claims::Tpm(claims) = result.claims() else { panic!("another TEE") };
+        claims.name
+    };
+    assert_eq!(name(|_| {}), Confirmed);
+    // Owner, endorsement, platform; the null hierarchy; another key.
+    assert_eq!(name(|c| c.attest.qualified_signer = name_below([0x40, 0, 0, 0x01], c)), Confirmed);
+    assert_eq!(name(|c| c.attest.qualified_signer = name_below([0x40, 0, 0, 0x0b], c)), Confirmed);
+    assert_eq!(name(|c| c.attest.qualified_signer = name_below([0x40, 0, 0, 0x0c], c)), Confirmed);
+    assert_eq!(name(|c| c.attest.qualified_signer = name_below([0x40, 0, 0, 0x07], c)), Unconfirmed);
+    assert_eq!(name(|c| c.attest.qualified_signer = name_below([0x81, 0, 0, 0x01], c)), Unconfirmed);
+    assert_eq!(name(|c| c.attest.qualified_signer[33] ^= 1), Unconfirmed);
+    // What is said of the key and is not so: `userWithAuth`, a policy for its use.
+    assert_eq!(name(|c| c.public.attributes = Attributes(c.public.attributes.0 ^ 1 << 6)), Unconfirmed);
+    assert_eq!(name(|c| c.public.auth_policy = vec![7; 32]), Unconfirmed);
+    // A name made with another hash function than the description says, or that is none.
+    let wrong: [fn(&mut TpmContent); 5] = [
+        |c| c.attest.qualified_signer[1] = 0x0c,
+        |c| c.attest.qualified_signer.truncate(33),
+        |c| c.attest.qualified_signer.push(0),
+        |c| c.attest.qualified_signer.clear(),
+        |c| c.public.name_alg = HashAlgorithm::Sha384,
+    ];
+    for change in wrong {
+        let codes = relying.codes(&attest(&SimulatedTpm::default(), change));
+        assert_eq!(codes, set(&[Code::TpmKeyAttributes]));
+    }
+    // Who describes no key says nothing that a name could confirm.
+    let result = relying.appraise(&attest(&undescribed(), |c| c.attest.qualified_signer.clear())).unwrap();
+    let Claims::Tpm(claims) = result.claims() else { panic!("another TEE") };
+    assert_eq!((claims.attributes, claims.name), (None, Unconfirmed));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub use dcap::{DcapClaims, DcapTcb, JudgedTcb};
 pub use nitro::NitroClaims;
 pub use nvgpu::NvGpuClaims;
 pub use snp::SnpClaims;
-pub use tpm::{QuoteClaims, TpmClaims};
+pub use tpm::{KeyName, QuoteClaims, TpmClaims};
 
 use crate::policy::{Features, Product, Tee, Vendor, Vocabulary as _};
 

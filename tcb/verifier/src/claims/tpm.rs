@@ -100,16 +100,28 @@ pub struct TpmClaims {
     pub certificate: Option<String>,
     /// What the TPM says about the key, if it was sent.
     pub attributes: Option<Attributes>,
+    /// Whether that is confirmed.
+    pub name: KeyName,
+}
+
+/// Whether the name of the key in the quote confirms what was sent about the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyName {
+    /// The key stands directly below a hierarchy, and its name is that of what was sent.
+    Confirmed,
+    /// Nothing was sent but the key, or it stands below another key, or something else was sent.
+    Unconfirmed,
 }
 
 impl Serialize for TpmClaims {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("TpmClaims", 4)?;
+        let mut fields = serializer.serialize_struct("TpmClaims", 5)?;
         fields.serialize_field("quote", &self.quote)?;
         fields.serialize_field("key", &format!("sha256:{}", hex::encode(self.key_sha256)))?;
         fields.serialize_field("certificate", &self.certificate)?;
         let attributes = self.attributes.map(|attributes| format!("{:#010x}", attributes.0));
         fields.serialize_field("key_attributes", &attributes)?;
+        fields.serialize_field("key_attributes_confirmed", &(self.name == KeyName::Confirmed))?;
         fields.end()
     }
 }

@@ -16,7 +16,7 @@ use crate::chain::{self, Profile, Revocable};
 use crate::crypto::SignatureVerifier;
 use crate::endorsements::Endorsements;
 use crate::refusal::{Findings, Subject};
-use crate::{Code, Root, UnixTime, Verification};
+use crate::{Code, KeyName, Root, UnixTime, Verification};
 
 /// The chains of attestation keys. Authorities say in their own certificate where the list is that could revoke
 /// them; attestation keys are in none.
@@ -25,6 +25,10 @@ const CHAIN: Profile = Profile {
     revocable: Revocable::WhoeverNamesAList,
     root: |root| matches!(root, Root::GoogleTpm | Root::AzureTpm | Root::Endorsed { .. }),
 };
+
+/// `TPM_RH_OWNER`, `TPM_RH_ENDORSEMENT` and `TPM_RH_PLATFORM` (*TPM 2.0, part 2*, section 7.4). The keys of the null
+/// hierarchy do not outlive a reset.
+const HIERARCHIES: [u32; 3] = [0x4000_0001, 0x4000_000b, 0x4000_000c];
 
 /// An attestation key.
 pub(super) struct Key<'a> {
@@ -160,6 +164,29 @@ pub(super) fn attributes(public: &Public, signature: &Signature, findings: &mut 
     let expected = format_args!("the scheme of the signature, {made:?}");
     let found = format_args!("{:?}", public.scheme);
     findings.check(Subject::TpmKeyAttributes, Code::TpmKeyAttributes, same, expected, found);
+}
+
+/// The quote names its signer by everything that the TPM knows about the key and by where it stands (Part 1, sections
+/// 16 and 26.5). The name of a key directly below a hierarchy follows from its public area, which is thereby what the
+/// TPM says; of the name of any other key only the hash function can be checked, and who certified the key answers for
+/// what is said about it.
+pub(super) fn name(public: &Public, qualified_signer: &[u8], findings: &mut Findings) -> KeyName {
+    let named = |bytes: &[u8]| {
+        let number = public.name_alg.number().to_be_bytes();
+        [&number[..], &quote::digest(public.name_alg, bytes)].concat()
+    };
+    let own = named(&public.encode());
+    let is_below = |handle: &u32| named(&[&handle.to_be_bytes()[..], &own].concat()) == qualified_signer;
+    let name = if HIERARCHIES.iter().any(is_below) { KeyName::Confirmed } else { KeyName::Unconfirmed };
+    let of_kind = qualified_signer.len() == own.len() && qualified_signer.get(..2) == own.get(..2);
+    let expected = format_args!("a name made with {}", public.name_alg);
+    let found = match (of_kind, name) {
+        (false, _) => "another",
+        (true, KeyName::Confirmed) => "that of the key as it is described",
+        (true, KeyName::Unconfirmed) => "one that does not follow from the description",
+    };
+    findings.check(Subject::TpmKeyAttributes, Code::TpmKeyAttributes, of_kind, expected, found);
+    name
 }
 
 fn words(attributes: Attributes) -> alloc::string::String {

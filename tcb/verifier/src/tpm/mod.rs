@@ -26,7 +26,7 @@ use crate::appraisal::Examined;
 use crate::crypto::SignatureVerifier;
 use crate::endorsements::{self, Endorsements};
 use crate::refusal::{Findings, Subject};
-use crate::{Claims, Code, TpmClaims, Verification};
+use crate::{Claims, Code, KeyName, TpmClaims, Verification};
 
 pub(crate) use key::{certificate_of, certified};
 pub(crate) use quote::check as check_quote;
@@ -42,12 +42,13 @@ pub(crate) fn examine(
     let endorsements = Endorsements::read(&opened, findings);
     let key = key::find(&evidence, &endorsements, verification.now, crypto, findings)?;
     let root = key.root(&endorsements, verification, crypto, findings);
-    let attributes = match &evidence.key {
+    let (attributes, name) = match &evidence.key {
         Some(AttestationKey::Public(public)) => {
             key::attributes(public, &evidence.quote.signature, findings);
-            Some(public.attributes)
+            let name = key::name(public, &evidence.quote.attest.qualified_signer, findings);
+            (Some(public.attributes), name)
         }
-        _ => None,
+        _ => (None, KeyName::Unconfirmed),
     };
     let public = PublicKey::from_spki(&key.spki).unwrap_or(PublicKey::Other);
     let quote = quote::check(&evidence.quote, public, verification.report_data, crypto, findings);
@@ -56,6 +57,7 @@ pub(crate) fn examine(
         key_sha256: Sha256::digest(&key.spki).into(),
         certificate: key.certificate.map(|certificate| certificate.common_name().into()),
         attributes,
+        name,
     };
     Some(Examined { claims: Claims::Tpm(Box::new(claims)), root })
 }

@@ -112,7 +112,7 @@ fn values(quote: &Quote, findings: &mut Findings) -> Option<PcrValues> {
     Some(selected)
 }
 
-fn digest(hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
+pub(super) fn digest(hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
     match hash {
         HashAlgorithm::Sha1 => Sha1::digest(message).to_vec(),
         HashAlgorithm::Sha256 => Sha256::digest(message).to_vec(),
