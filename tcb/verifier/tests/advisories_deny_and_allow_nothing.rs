@@ -110,6 +110,14 @@ fn intels_platforms_are_denied_by_kind_date_module_and_single() {
     assert_eq!(codes("vendor = \"intel\"\ntcb_date_before = \"2099-01-01\""), denied);
     assert_eq!(codes("vendor = \"intel\"\ntcb_date_before = \"1999-01-01\""), accepted);
     assert_eq!(codes("vendor = \"intel\"\ntee = \"sgx\"\ntcb_date_before = \"2099-01-01\""), accepted);
+    // Where nothing tells the date, it may be any before.
+    let mut undated = quotes::sound_td();
+    undated.endorsements.items.drain(..3);
+    let mut accepting =
+        quotes::Relying::under(quotes::policy_with("[collateral]\ntcb_info = \"absent-accepted\""));
+    assert_eq!(accepting.codes(&undated), accepted);
+    accepting.advisories = vec![signed(&about(&["vendor = \"intel\"\ntcb_date_before = \"1999-01-01\""]))];
+    assert_eq!(accepting.codes(&undated), denied);
     assert_eq!(codes(&format!("vendor = \"intel\"\nppids = [\"{ppid}\"]")), denied);
     assert_eq!(codes(&format!("vendor = \"intel\"\nppids = [\"{}\"]", "00".repeat(16))), accepted);
     let module = quotes::attest(&SimulatedQuote::default(), |content| quotes::td(content).mr_seam = [7; 48]);

@@ -427,6 +427,30 @@ fn guest() {
     );
 }
 
+/// CPUID as AMD's manuals of each processor have it: family, the first and last model.
+#[test]
+fn processors_that_a_product_can_be() {
+    let products = [
+        ("milan", 0x19, 0x00, 0x0f),
+        ("genoa", 0x19, 0x10, 0x1f),
+        ("siena", 0x19, 0xa0, 0xaf),
+        ("turin", 0x1a, 0x00, 0x11),
+    ];
+    for (product, family, first, last) in products {
+        let can = |feature: &str, value: i32| {
+            let rule = format!("products = [\"{product}\"]\n{feature} = [{value}]\n");
+            Policy::parse(&format!("{GOOD}[[deny]]\nid = \"x\"\nvendor = \"amd\"\n{rule}")).is_ok()
+        };
+        for (value, expected) in [(family, true), (family - 1, false), (family + 1, false), (6, false)] {
+            assert_eq!(can("families", value), expected, "{product}, family {value:#x}");
+        }
+        for (value, expected) in [(first, true), (last, true), (last + 1, false)] {
+            assert_eq!(can("models", value), expected, "{product}, model {value:#x}");
+        }
+        assert!(first == 0 || !can("models", first - 1), "{product}");
+    }
+}
+
 #[test]
 fn features_of_rules() {
     let deny = |vendor: &str, more: &str| {

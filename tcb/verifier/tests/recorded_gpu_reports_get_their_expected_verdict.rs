@@ -265,3 +265,19 @@ fn authorities_that_manifests_share_are_verified_once() {
     let asked = crypto.0.len();
     assert_eq!(asked, crypto.0.into_iter().collect::<BTreeSet<_>>().len());
 }
+
+#[test]
+fn manifests_have_a_limit() {
+    let Some(vectors) = Vectors::find() else { return };
+    let case = vectors.cases("nvgpu").find(|case| case.name() == "hopper-550.90.07-rim-ocsp").unwrap();
+    let foreign = vectors.collateral("nvidia-rim").map(|table| vectors.read(table["file"].as_str().unwrap()));
+    let foreign = foreign.collect::<Vec<_>>();
+    // Two are the case's own.
+    let with = |count: usize| {
+        let mut bundle = bundle(&case);
+        bundle.endorsements.items.extend_from_slice(&foreign[..count]);
+        set(&verdict(&case, &bundle, Crl::AbsentAccepted, case.verify_time()).unwrap_err())
+    };
+    assert!(!with(2).contains(&Code::EndorsementsTooMany));
+    assert_eq!(with(3), set(&[Code::EndorsementsTooMany]));
+}

@@ -81,6 +81,7 @@ fn ask(case: &Case, bundle: &Bundle, asked: &Asked) -> Result<DcapClaims, BTreeS
     match verify(&verification) {
         Ok(verified) => {
             assert_eq!(verified.root(), &Root::Intel);
+            assert!(!verified.checks().is_empty() && verified.checks().iter().all(|check| check.passed));
             match (verified.claims(), case.tee()) {
                 (Claims::Tdx(claims), "tdx") | (Claims::Sgx(claims), "sgx") => Ok((**claims).clone()),
                 (other, _) => panic!("{}: {other:?}", case.name()),
