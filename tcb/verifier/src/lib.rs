@@ -53,7 +53,7 @@ pub use claims::{
 };
 pub use policy::{Policy, Tee, Vendor};
 pub use refusal::{Check, Code, PolicyEntry, Refusal, Refusals};
-pub use result::{AppliedFeed, AttestationResult, Verified};
+pub use result::{AppliedFeed, AttestationResult, Rehearsed, Verified};
 pub use time::UnixTime;
 
 use advisory::Feed;
@@ -106,6 +106,19 @@ pub struct Verification<'a> {
     pub now: UnixTime,
 }
 
+/// What evidence might say, for the question what a policy would answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Supposition<'a> {
+    /// What it says.
+    pub claims: &'a Claims,
+    /// What is acceptable.
+    pub policy: &'a Policy,
+    /// What is not asked for; reference values are not known, so that of measurements nothing but digests can match.
+    pub leaving_out: &'a [Code],
+    /// When the decision would be made.
+    pub now: UnixTime,
+}
+
 /// Decides whether the evidence is genuine and the policy accepts it.
 pub fn appraise(request: &Request<'_>) -> Result<AttestationResult, Refusals> {
     appraise_with(request, &mut RustCrypto)
@@ -143,7 +156,19 @@ pub fn verify_with(
 pub fn verify_unbound(verification: &Verification<'_>) -> Result<Verified, Refusals> {
     let mut findings = refusal::Findings::default();
     let examined = appraisal::examine(verification, &mut RustCrypto, &mut findings);
-    findings.waive(Code::ReportDataMismatch);
+    findings.waive(|refusal| refusal.code == Code::ReportDataMismatch, "anything, since nobody asked");
     let checks = findings.into_checks()?;
     Verified::new(examined, *verification.report_data, checks)
+}
+
+/// Decides whether the policy would accept the evidence if the simulated roots among the anchors were real ones. It says
+/// nothing about a platform, since a simulated one says what it is told to; it is for trying a policy before it is needed.
+pub fn rehearse(request: &Request<'_>) -> Result<Rehearsed, Refusals> {
+    appraisal::rehearse(request, &mut RustCrypto)
+}
+
+/// Decides what a policy would say to genuine evidence with these claims. Nobody has claimed them: it is for comparing
+/// policies.
+pub fn suppose(supposition: &Supposition<'_>) -> Result<Rehearsed, Refusals> {
+    appraisal::suppose(supposition)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a yes looks like: [`Verified`] (genuine) and [`AttestationResult`] (genuine and acceptable).
+//! What a yes looks like: [`Verified`] (genuine) and [`AttestationResult`] (genuine and acceptable); and [`Rehearsed`],
+//! which is none.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -46,6 +47,32 @@ impl Verified {
 pub struct AttestationResult {
     verified: Verified,
     decision: Decision,
+}
+
+/// What would have been accepted, had it been genuine. No secret is released on it: nothing takes one, and it cannot be
+/// made into an [`AttestationResult`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    pub(crate) rule: String,
+    pub(crate) measurement: String,
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Rehearsed {
+    /// The rule of the policy that allows the platform.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    /// By which entry of the policy the measurement is acceptable.
+    pub fn measurement_name(&self) -> &str {
+        &self.measurement
+    }
+
+    /// Everything that was checked, in order. What was left out passed, and says so.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
 }
 
 /// What the policy decided.

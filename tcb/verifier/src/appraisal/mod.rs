@@ -23,13 +23,14 @@ use alloc::string::String;
 
 use enarx_evidence::Format;
 
+use crate::advisory::Feed;
 use crate::crypto::SignatureVerifier;
 use crate::policy::{Collateral, Policy, SimulatedRoot, Switch};
 use crate::refusal::{Findings, Subject};
-use crate::result::{AppliedFeed, Decision, Verified};
+use crate::result::{AppliedFeed, Decision, Rehearsed, Verified};
 use crate::{
-    AttestationResult, AzureMachine, Claims, Code, PolicyEntry, Refusals, Request, Root, TrustAnchors,
-    Verification,
+    AttestationResult, AzureMachine, Claims, Code, PolicyEntry, ReferenceValue, Refusal, Refusals, Request,
+    Root, Supposition, TrustAnchors, UnixTime, Verification,
 };
 
 /// What verification leaves to appraise. Without a root nothing is proved.
@@ -66,42 +67,96 @@ pub(crate) fn appraise(
     request: &Request<'_>,
     crypto: &mut dyn SignatureVerifier,
 ) -> Result<AttestationResult, Refusals> {
+    let (examined, accepted, findings) = examine_and_apply(request, crypto);
+    let verified = Verified::new(examined, *request.report_data, findings.into_checks()?)?;
+    let Accepted { rule, measurement } = accepted;
+    let Request { policy, advisories, now, .. } = *request;
+    let feeds = advisories.iter().map(AppliedFeed::new).collect();
+    let decision = Decision { rule, measurement, policy_digest: policy.digest(), feeds, appraised_at: now };
+    Ok(AttestationResult::new(verified, decision))
+}
+
+/// The same as if simulated roots that the anchors name were acceptable. There is no [`AttestationResult`] of it.
+pub(crate) fn rehearse(
+    request: &Request<'_>,
+    crypto: &mut dyn SignatureVerifier,
+) -> Result<Rehearsed, Refusals> {
+    let (examined, Accepted { rule, measurement }, mut findings) = examine_and_apply(request, crypto);
+    // A root that nobody names is refused with the same code, but by no entry of the policy.
+    let by_policy =
+        |refusal: &Refusal| refusal.code == Code::SimulatedNotAccepted && refusal.policy.is_some();
+    findings.waive(by_policy, "any root, since this is a rehearsal");
+    let verified = Verified::new(examined, *request.report_data, findings.into_checks()?)?;
+    Ok(Rehearsed { rule, measurement, checks: verified.checks().to_vec() })
+}
+
+/// What a policy would say to genuine evidence that says this.
+pub(crate) fn suppose(supposition: &Supposition<'_>) -> Result<Rehearsed, Refusals> {
+    let Supposition { claims, policy, leaving_out, now } = *supposition;
+    let mut findings = Findings::default();
+    let terms = Terms { reference_values: &[], policy, advisories: &[], now };
+    let Accepted { rule, measurement } = apply(claims, None, &terms, &mut findings);
+    findings.waive(|refusal| leaving_out.contains(&refusal.code), "anything, since it is left out");
+    Ok(Rehearsed { rule, measurement, checks: findings.into_checks()? })
+}
+
+/// What claims are held against.
+struct Terms<'a> {
+    reference_values: &'a [ReferenceValue],
+    policy: &'a Policy,
+    advisories: &'a [Feed],
+    now: UnixTime,
+}
+
+/// By what a policy accepts.
+#[derive(Default)]
+struct Accepted {
+    rule: String,
+    measurement: String,
+}
+
+fn examine_and_apply(
+    request: &Request<'_>,
+    crypto: &mut dyn SignatureVerifier,
+) -> (Option<Examined>, Accepted, Findings) {
     let Request { bundle, report_data, reference_values, policy, advisories, now, .. } = *request;
     let anchors = anchors(request.anchors, policy);
     let Collateral { crl, tcb_info, freshness } = *policy.collateral();
     let verification = Verification { bundle, report_data, anchors: &anchors, crl, tcb_info, freshness, now };
     let mut findings = Findings::default();
     let examined = examine(&verification, crypto, &mut findings);
-    let mut accepted = (String::new(), String::new());
-    if let Some(Examined { claims, root }) = &examined {
-        simulated(root.as_ref(), policy, &mut findings);
-        let ruling = rules::check(claims, policy, now, &mut findings);
-        match claims {
-            Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, &mut findings),
-            Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, now, &mut findings),
-            Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, &mut findings),
-            Claims::Nitro(claims) => nitro::check(claims, policy, &mut findings),
-            Claims::Tpm(claims) => tpm::check(&claims.quote, policy, &mut findings),
-            Claims::AzureSnp(claims) => {
-                snp::check_under_paravisor(&claims.hardware, &ruling, policy, &mut findings);
-                machine(&claims.machine, policy, &mut findings);
-            }
-            // The rules and the measurement are all that is asked of devices.
-            Claims::NvGpu(_) => {}
-            Claims::AzureTdx(claims) => {
-                dcap::check(&claims.hardware, policy, now, &mut findings);
-                machine(&claims.machine, policy, &mut findings);
-            }
+    let terms = Terms { reference_values, policy, advisories, now };
+    let accepted = examined
+        .as_ref()
+        .map(|Examined { claims, root }| apply(claims, root.as_ref(), &terms, &mut findings));
+    (examined, accepted.unwrap_or_default(), findings)
+}
+
+/// Applies every rule of the policy, and of the advisories beside it, to what evidence says.
+fn apply(claims: &Claims, root: Option<&Root>, terms: &Terms<'_>, findings: &mut Findings) -> Accepted {
+    let Terms { reference_values, policy, advisories, now } = *terms;
+    simulated(root, policy, findings);
+    let ruling = rules::check(claims, policy, now, findings);
+    match claims {
+        Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, findings),
+        Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, now, findings),
+        Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, findings),
+        Claims::Nitro(claims) => nitro::check(claims, policy, findings),
+        Claims::Tpm(claims) => tpm::check(&claims.quote, policy, findings),
+        Claims::AzureSnp(claims) => {
+            snp::check_under_paravisor(&claims.hardware, &ruling, policy, findings);
+            machine(&claims.machine, policy, findings);
         }
-        let name = measurement::check(claims, reference_values, policy, &mut findings);
-        advisories::check(claims, advisories, now, &mut findings);
-        accepted = (ruling.allowed_by, name);
+        // The rules and the measurement are all that is asked of devices.
+        Claims::NvGpu(_) => {}
+        Claims::AzureTdx(claims) => {
+            dcap::check(&claims.hardware, policy, now, findings);
+            machine(&claims.machine, policy, findings);
+        }
     }
-    let verified = Verified::new(examined, *report_data, findings.into_checks()?)?;
-    let (rule, measurement) = accepted;
-    let feeds = advisories.iter().map(AppliedFeed::new).collect();
-    let decision = Decision { rule, measurement, policy_digest: policy.digest(), feeds, appraised_at: now };
-    Ok(AttestationResult::new(verified, decision))
+    let measurement = measurement::check(claims, reference_values, policy, findings);
+    advisories::check(claims, advisories, now, findings);
+    Accepted { rule: ruling.allowed_by, measurement }
 }
 
 /// The virtual TPM of a machine. What certified its key is in the result, so it has to be acceptable too.

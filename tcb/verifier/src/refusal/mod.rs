@@ -219,15 +219,15 @@ impl Findings {
         self.check(subject, code, false, expected, found);
     }
 
-    /// Lets checks pass that refused with a code, and says so in the account.
-    pub(crate) fn waive(&mut self, code: Code) {
+    /// Lets checks pass that refused, and says so in the account: `instead` is what they expected then.
+    pub(crate) fn waive(&mut self, which: impl Fn(&Refusal) -> bool, instead: &str) {
         // There is one refusal for each check that did not pass, in the same order.
         let failed = self.checks.iter_mut().filter(|check| !check.passed);
-        for (check, _) in failed.zip(&self.refusals).filter(|(_, refusal)| refusal.code == code) {
+        for (check, _) in failed.zip(&self.refusals).filter(|(_, refusal)| which(refusal)) {
             check.passed = true;
-            check.expected = String::from("anything, since nobody asked");
+            check.expected = String::from(instead);
         }
-        self.refusals.retain(|refusal| refusal.code != code);
+        self.refusals.retain(|refusal| !which(refusal));
     }
 
     /// Every check, if none refused.
@@ -248,10 +248,11 @@ mod tests {
         findings.refuse(Subject::ReportData, Code::ReportDataMismatch, "01", "02");
         findings.check(Subject::Smt, Code::SmtAllowed, true, "no", "no");
         findings.refuse(Subject::Vmpl, Code::VmplNotAccepted, "0", "1");
-        findings.waive(Code::ReportDataMismatch);
+        findings.waive(|refusal| refusal.code == Code::ReportDataMismatch, "anything");
         let refusals = findings.into_checks().unwrap_err();
         assert!(refusals.codes().eq([Code::DebugAllowed, Code::VmplNotAccepted]));
         assert!(refusals.checks().iter().map(|check| check.passed).eq([false, true, true, false]));
+        assert_eq!(refusals.checks()[1].expected, "anything");
         assert_eq!(refusals.checks()[1].found, "02");
     }
 }
