@@ -29,6 +29,8 @@ const MEASUREMENT: [u8; 48] = [0x22; 48];
 
 /// What a policy may say, for the parser of policies.
 const POLICY: &str = include_str!("../../../tcb/verifier/src/policy/template.toml");
+/// What a table of cases for a policy may say.
+const CASES: &str = include_str!("../../../examples/policies/no-milan.cases.toml");
 /// What a feed of advisories may say.
 const FEED: &str = include_str!("../../../tcb/verifier/src/advisory/template.toml");
 /// What a manifest may say.
@@ -47,6 +49,7 @@ fn main() {
         seeds.endorsements(&bundle);
     }
     seeds.put("policy", POLICY.as_bytes());
+    seeds.put("policy_cases", CASES.as_bytes());
     seeds.put("advisory_feed", FEED.as_bytes());
     seeds.put("manifest", MANIFEST.as_bytes());
 }

@@ -4,7 +4,7 @@
 
 mod advisory;
 mod collateral;
-mod evidence;
+pub(crate) mod evidence;
 mod policy;
 mod watch;
 
@@ -16,8 +16,10 @@ use enarx_simulator::Rehearsal;
 
 pub(crate) use advisory::{AdvisoryCommand, ImportArgs, WhenExpired};
 pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
-pub(crate) use evidence::{EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, VerifyArgs};
-pub(crate) use policy::{CheckPolicyArgs, NewPolicyArgs, PolicyCommand};
+pub(crate) use evidence::{
+    EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, TeeArg, VerifyArgs,
+};
+pub(crate) use policy::{CheckPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs};
 pub(crate) use watch::WatchArgs;
 
 /// Run secrets on machines you do not trust.
@@ -90,7 +92,7 @@ pub(crate) enum Command {
     /// Offer this machine to tenants
     #[command(subcommand)]
     Host(HostCommand),
-    /// Write and check trust policies
+    /// Write, check and test trust policies
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Warn others of platforms and Keeps that are no longer to be trusted, and listen to such warnings

@@ -8,11 +8,11 @@
 
 use std::path::Path;
 
-use enarx_simulator::SIMULATED_PARAVISOR;
+use enarx_simulator::{Launched, SIMULATED_PARAVISOR};
 use enarx_verifier::ReferenceValue;
 use sha2::{Digest as _, Sha256, Sha384};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, chain};
 
 /// The name by which policies mean the Keep program that came with this `enarx`.
 const RELEASE: &str = "release";
@@ -30,6 +30,15 @@ pub(crate) fn reference_values(keep_program: Option<&Path>) -> Outcome<Vec<Refer
     Ok(values)
 }
 
+/// The Keep program beside this `enarx`, as simulated platforms launch it.
+pub(crate) fn launched() -> Outcome<Launched> {
+    let path = enarx_hostd::keep_program(None).map_err(|error| Failure::usage(chain(&error)))?;
+    let program = std::fs::read(&path)
+        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+    let (sha384, sha256) = (Sha384::digest(&program).into(), Sha256::digest(&program).into());
+    Ok(Launched { sha384, sha256, host_data: [0; 32] })
+}
+
 /// What a program measures to: SHA-384 for SEV-SNP, TDX, CCA and Nitro; SHA-256 for SGX; for TPMs register 11, extended
 /// with that from zero, and the digest of this one register.
 fn measurements(program: &[u8]) -> [Vec<u8>; 4] {
@@ -45,7 +54,7 @@ fn measurements(program: &[u8]) -> [Vec<u8>; 4] {
 
 #[cfg(test)]
 mod tests {
-    use enarx_simulator::{Launched, Rehearsal};
+    use enarx_simulator::Rehearsal;
 
     use super::*;
 

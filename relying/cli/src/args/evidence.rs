@@ -192,16 +192,16 @@ pub(crate) struct SimulateArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Measurement(pub(crate) [u8; 48]);
 
-pub(super) fn moment(text: &str) -> Result<UnixTime, String> {
+pub(crate) fn moment(text: &str) -> Result<UnixTime, String> {
     let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}"))?;
     u64::try_from(time.unix_timestamp()).map(UnixTime).map_err(|_| "it is before 1970".to_owned())
 }
 
-fn report_data(text: &str) -> Result<ReportData, String> {
+pub(crate) fn report_data(text: &str) -> Result<ReportData, String> {
     digits(text).map(ReportData)
 }
 
-fn measurement(text: &str) -> Result<Measurement, String> {
+pub(crate) fn measurement(text: &str) -> Result<Measurement, String> {
     digits(text).map(Measurement)
 }
 
@@ -211,7 +211,7 @@ fn digits<const N: usize>(text: &str) -> Result<[u8; N], String> {
     bytes.try_into().map_err(|_| format!("it must be {N} bytes, not {len}"))
 }
 
-fn nonce(text: &str) -> Result<ReportData, String> {
+pub(crate) fn nonce(text: &str) -> Result<ReportData, String> {
     let bytes = hex::decode(text).map_err(|error| error.to_string().to_lowercase())?;
     let mut data = [0; 64];
     match data.get_mut(..bytes.len()) {

@@ -19,6 +19,12 @@ pub(crate) enum PolicyCommand {
     /// Also tells what somebody should look at, such as rules that have expired or add nothing, and the digest by which
     /// other policies can pin this one.
     Check(CheckPolicyArgs),
+    /// Test a policy against recorded and simulated evidence, for CI
+    ///
+    /// FILE is a table kept beside the policy: which evidence, and what the policy should answer. Exits with 0 if every
+    /// answer is as expected, and with 3 if one is not. A simulated platform of a case that says `as_genuine = true` is
+    /// REHEARSED: its root counts as its vendor's for this case, and for nothing else.
+    Test(TestPolicyArgs),
     /// Print the JSON schema of the policy language, for editors
     Schema,
 }
@@ -64,6 +70,13 @@ pub(crate) struct CheckPolicyArgs {
     /// Look at dates as of this time instead of now, for example 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<UnixTime>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestPolicyArgs {
+    /// The table of cases
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }
 
 fn product(text: &str) -> Result<Product, String> {

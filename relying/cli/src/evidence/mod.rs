@@ -18,6 +18,7 @@ use crate::failure::Outcome;
 pub(crate) use gather::bundle;
 pub(crate) use recognise::report_data;
 pub(crate) use roots::{NamedRoot, roots};
+pub(crate) use simulate::launched;
 
 /// `enarx evidence`
 pub(crate) fn perform(command: EvidenceCommand, output: &OutputOptions) -> Outcome<()> {

@@ -22,11 +22,9 @@ pub(super) fn simulate(args: &SimulateArgs, output: &OutputOptions) -> Outcome<(
     let Measurement(measurement) = args.measurement.unwrap_or(Measurement([0; 48]));
     let failed = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let simulator = Simulator::open(&State::open()?.simulator_folder()).map_err(|error| failed(&error))?;
-    let mut sha256 = [0; 32];
-    sha256.iter_mut().zip(measurement).for_each(|(to, from)| *to = from);
-    let launched = Launched { sha384: measurement, sha256, host_data: [0; 32] };
-    let bundle =
-        simulator.rehearse(&args.platform, &report_data, &launched).map_err(|error| failed(&error))?;
+    let bundle = simulator
+        .rehearse(&args.platform, &report_data, &launched(&measurement))
+        .map_err(|error| failed(&error))?;
     new_file(&args.out, &bundle.evidence.bytes)?;
     let texts = bundle.endorsements.items.iter().map(|item| pem(item)).collect::<Option<Vec<_>>>();
     let endorsements = match texts {
@@ -61,6 +59,13 @@ pub(super) fn simulate(args: &SimulateArgs, output: &OutputOptions) -> Outcome<(
     });
     Progress::new(output).step("simulated", &text, fields);
     Ok(())
+}
+
+/// What measures to this, or where a measurement has 32 bytes to the first ones.
+pub(crate) fn launched(measurement: &[u8; 48]) -> Launched {
+    let mut sha256 = [0; 32];
+    sha256.iter_mut().zip(measurement).for_each(|(to, from)| *to = *from);
+    Launched { sha384: *measurement, sha256, host_data: [0; 32] }
 }
 
 /// In PEM; `None` if it is neither a certificate nor a revocation list.

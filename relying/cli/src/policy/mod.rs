@@ -4,6 +4,7 @@
 
 mod file;
 mod new;
+mod test;
 
 use enarx_verifier::UnixTime;
 use enarx_verifier::policy::{self, Notice};
@@ -22,6 +23,7 @@ pub(crate) fn perform(command: PolicyCommand, output: &OutputOptions) -> Outcome
     match command {
         PolicyCommand::New(args) => new::write(&args, output).map(|()| 0),
         PolicyCommand::Check(args) => check(&args, output),
+        PolicyCommand::Test(args) => test::test(&args, output),
         PolicyCommand::Schema => print(policy::schema().as_bytes()).map(|()| 0),
     }
 }

@@ -3,6 +3,7 @@
 //! Everything that a decision about evidence depends on, from the command line.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use enarx_evidence::{Bundle, Format};
 use enarx_verifier::policy::{Crl, Freshness, TcbInfo};
@@ -27,13 +28,27 @@ pub(super) struct Case {
     anchors: TrustAnchors,
     crl: Crl,
     tcb_info: TcbInfo,
-    policy: Option<Trust>,
+    policy: Option<Rc<Trust>>,
     now: UnixTime,
 }
 
 impl Case {
     /// Reads all files.
     pub(super) fn open(args: &VerifyArgs) -> Outcome<Self> {
+        let policy = match &args.policy {
+            Some(file) => {
+                let (policy, state) = (PolicyFile::read(Some(file))?, State::open()?);
+                let mut trust = Trust::new(policy, &state, Release::measure(None))?;
+                advise(&mut trust, args, &state)?;
+                Some(Rc::new(trust))
+            }
+            None => None,
+        };
+        Self::under(args, policy)
+    }
+
+    /// Reads all files but the policy, which is at hand.
+    pub(super) fn under(args: &VerifyArgs, policy: Option<Rc<Trust>>) -> Outcome<Self> {
         // A root is an endorsement, too: chains end with its certificate.
         let files = [args.endorsements.as_slice(), args.trust_roots.as_slice()].concat();
         let mut bundle = evidence::bundle(&args.evidence, &files)?;
@@ -44,15 +59,6 @@ impl Case {
             bundle.endorsements.items.extend(chosen.unwrap_or_else(|_| offline.endorsements()).items);
         }
         let (report_data, bound) = binding(args, &bundle)?;
-        let policy = match &args.policy {
-            Some(file) => {
-                let (policy, state) = (PolicyFile::read(Some(file))?, State::open()?);
-                let mut trust = Trust::new(policy, &state, Release::measure(None))?;
-                advise(&mut trust, args, &state)?;
-                Some(trust)
-            }
-            None => None,
-        };
         let known = policy.as_ref().map_or_else(TrustAnchors::vendors, |policy| policy.anchors().clone());
         let anchors = match args.trust_roots.as_slice() {
             [] => known,
@@ -93,13 +99,13 @@ impl Case {
 
     /// The policy, if there is one.
     pub(super) fn policy(&self) -> Option<&Trust> {
-        self.policy.as_ref()
+        self.policy.as_deref()
     }
 
     /// What is not asked for, in words.
     fn given_up(&self) -> Vec<&'static str> {
-        let lists = self.policy.as_ref().map_or(self.crl, Trust::crl) == Crl::AbsentAccepted;
-        let tcb_info = self.policy.as_ref().map_or(self.tcb_info, Trust::tcb_info) == TcbInfo::AbsentAccepted;
+        let lists = self.policy().map_or(self.crl, Trust::crl) == Crl::AbsentAccepted;
+        let tcb_info = self.policy().map_or(self.tcb_info, Trust::tcb_info) == TcbInfo::AbsentAccepted;
         let intel = matches!(self.bundle.evidence.format, Format::Tdx | Format::Sgx | Format::AzureTdx);
         let late = self.policy.as_ref().map(|policy| policy.policy().collateral().freshness);
         let late = late.is_some_and(|freshness| freshness.expired_accepted_for_days > 0);

@@ -7,9 +7,14 @@ mod ear;
 mod explain;
 mod verdict;
 
+use std::rc::Rc;
+
+use enarx_verifier::{Check, Refusals};
+
 use crate::args::{Format, OutputOptions, VerifyArgs};
 use crate::failure::{Failure, Outcome, REFUSED};
 use crate::terminal::{print_json, print_text};
+use crate::trust::Trust;
 use crate::write::print;
 
 use case::Case;
@@ -51,6 +56,15 @@ pub(crate) fn explain(args: &VerifyArgs, output: &OutputOptions) -> Outcome<u8> 
             print_text(&explain::explain(&verdict))?;
             Ok(code(&verdict))
         }
+    }
+}
+
+/// What was checked where a policy that is at hand accepts evidence, or why it does not.
+pub(crate) fn answer(args: &VerifyArgs, trust: &Rc<Trust>) -> Outcome<Result<Vec<Check>, Refusals>> {
+    match Case::under(args, Some(Rc::clone(trust)))?.decide().decision {
+        Decision::Accepted(result) => Ok(Ok(result.checks().to_vec())),
+        Decision::Refused(refusals) => Ok(Err(refusals)),
+        Decision::Verified(_) => Err(Failure::usage("the policy was not asked")),
     }
 }
 
