@@ -19,7 +19,7 @@ pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{
     EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, TeeArg, VerifyArgs,
 };
-pub(crate) use policy::{CheckPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs};
+pub(crate) use policy::{CheckPolicyArgs, DiffPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs};
 pub(crate) use watch::WatchArgs;
 
 /// Run secrets on machines you do not trust.
@@ -40,6 +40,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   the workload's own, when it ran to its end; over 255 its low eight bits, or 1 if they are 0
+  1    the policies that `enarx policy diff` compared differ
   2    wrong usage, or an input that cannot be read
   3    refused: not genuine, or not by the trust policy
   4    the host or the Keep could not be reached or started, or was lost

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use crate::args::Format;
 
+/// The policies that were compared differ.
+pub(crate) const DIFFERENT: u8 = 1;
 /// Wrong usage, or an input that cannot be read.
 pub(crate) const USAGE: u8 = 2;
 /// Evidence is refused: it is not genuine, or not acceptable to the trust policy.

@@ -25,6 +25,13 @@ pub(crate) enum PolicyCommand {
     /// answer is as expected, and with 3 if one is not. A simulated platform of a case that says `as_genuine = true` is
     /// REHEARSED: its root counts as its vendor's for this case, and for nothing else.
     Test(TestPolicyArgs),
+    /// Tell what a change of a policy newly refuses and newly accepts
+    ///
+    /// Rules are compared at every known product, at the features that they name and beside them; what is asked of
+    /// platforms that both policies allow, in states around what either asks for; everything else entry by entry. These are
+    /// points, and not all that evidence may say: where no verdict is told to change, one may change between them. Exits with
+    /// 0 if the two have the same digest, and with 1 if they differ in anything.
+    Diff(DiffPolicyArgs),
     /// Print the JSON schema of the policy language, for editors
     Schema,
 }
@@ -77,6 +84,41 @@ pub(crate) struct TestPolicyArgs {
     /// The table of cases
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffPolicyArgs {
+    /// The policy as it was
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) old: PathBuf,
+
+    /// The policy as it is to be
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) new: PathBuf,
+
+    /// Also ask both about this evidence, whomever it was made for; may be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) evidence: Vec<PathBuf>,
+
+    /// Certificates, revocation lists and vendors' documents for it; may be given several times
+    #[arg(long = "endorsement", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "evidence")]
+    pub(crate) endorsements: Vec<PathBuf>,
+
+    /// What `enarx collateral fetch` packed for it; may be given several times
+    #[arg(long = "collateral-bundle", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "evidence")]
+    pub(crate) collateral_bundles: Vec<PathBuf>,
+
+    /// Trust the roots in this file for it, certificates or public keys, and no others; may be given several times
+    #[arg(long = "trust-root", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "evidence")]
+    pub(crate) trust_roots: Vec<PathBuf>,
+
+    /// Also ask both about the evidence of a table for `enarx policy test`, whatever that expects
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) cases: Option<PathBuf>,
+
+    /// The time of the decisions, such as 2026-11-23T12:00:00Z; now when absent
+    #[arg(long, value_name = "RFC3339", value_parser = super::evidence::moment)]
+    pub(crate) at: Option<UnixTime>,
 }
 
 fn product(text: &str) -> Result<Product, String> {

@@ -12,6 +12,7 @@ use crate::input;
 use crate::trust::LOCAL;
 
 /// A policy and what it consists of, word for word.
+#[derive(Clone)]
 pub(crate) struct PolicyFile {
     policy: Policy,
     text: String,

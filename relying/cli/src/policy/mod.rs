@@ -2,6 +2,7 @@
 
 //! `enarx policy`: write trust policies, and look at them before they decide.
 
+mod diff;
 mod file;
 mod new;
 mod test;
@@ -24,6 +25,7 @@ pub(crate) fn perform(command: PolicyCommand, output: &OutputOptions) -> Outcome
         PolicyCommand::New(args) => new::write(&args, output).map(|()| 0),
         PolicyCommand::Check(args) => check(&args, output),
         PolicyCommand::Test(args) => test::test(&args, output),
+        PolicyCommand::Diff(args) => diff::diff(&args, output),
         PolicyCommand::Schema => print(policy::schema().as_bytes()).map(|()| 0),
     }
 }

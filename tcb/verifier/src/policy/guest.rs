@@ -55,7 +55,7 @@ impl Default for Guest {
 
 impl Guest {
     /// The switches with their keys, in the order of the language.
-    pub(super) fn switches(&self) -> [(&'static str, Switch); 10] {
+    pub fn switches(&self) -> [(&'static str, Switch); 10] {
         [
             ("debug", self.debug),
             ("migration", self.migration),

@@ -197,6 +197,11 @@ impl Policy {
         self.registers.get(name)
     }
 
+    /// Every measurement register of which values are accepted, by its name.
+    pub fn registers(&self) -> impl Iterator<Item = (&str, &BTreeSet<Measurement>)> {
+        self.registers.iter().map(|(name, accepted)| (name.as_str(), accepted))
+    }
+
     /// The roots of simulated platforms that are accepted; empty accepts none.
     pub fn simulated_roots(&self) -> &BTreeSet<SimulatedRoot> {
         &self.simulated_roots

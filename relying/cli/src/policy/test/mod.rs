@@ -15,7 +15,7 @@ use enarx_simulator::{Launched, Simulator};
 use enarx_verifier::{Check, PolicyEntry, Refusal, Refusals, UnixTime, appraise, rehearse};
 use serde_json::{Value, json};
 
-use self::table::{Case, Expected, Recorded, Source, Table};
+pub(super) use self::table::{Case, Expected, Recorded, Source, Table};
 use super::PolicyFile;
 use crate::args::{EvidenceArgs, Format, OutputOptions, TestPolicyArgs, VerifyArgs};
 use crate::evidence::launched;
@@ -30,7 +30,7 @@ use crate::verify;
 const REPORT_DATA: [u8; 64] = [0; 64];
 
 /// What was checked in evidence that is acceptable, or why it is not.
-type Answer = Result<Vec<Check>, Refusals>;
+pub(super) type Answer = Result<Vec<Check>, Refusals>;
 
 /// Tests every case; the exit code tells whether all passed.
 pub(super) fn test(args: &TestPolicyArgs, output: &OutputOptions) -> Outcome<u8> {
@@ -66,13 +66,13 @@ pub(super) fn test(args: &TestPolicyArgs, output: &OutputOptions) -> Outcome<u8>
 }
 
 /// The failure with the case that it is about.
-fn of_case(failure: Failure, case: &Case) -> Failure {
+pub(super) fn of_case(failure: Failure, case: &Case) -> Failure {
     let message = format!("case `{}`: {}", case.name.escape_debug(), failure.message());
     failure.saying(message)
 }
 
 /// The evidence of each case that is simulated.
-fn simulate(cases: &[Case], state: &State) -> Outcome<Vec<Option<Bundle>>> {
+pub(super) fn simulate(cases: &[Case], state: &State) -> Outcome<Vec<Option<Bundle>>> {
     let simulator =
         Simulator::open(&state.simulator_folder()).map_err(|error| Failure::usage(chain(&error)))?;
     let mut release: Option<Launched> = None;
@@ -93,7 +93,7 @@ fn simulate(cases: &[Case], state: &State) -> Outcome<Vec<Option<Bundle>>> {
     Ok(made)
 }
 
-fn decide(case: &Case, simulated: Option<&Bundle>, trust: &Rc<Trust>) -> Outcome<Answer> {
+pub(super) fn decide(case: &Case, simulated: Option<&Bundle>, trust: &Rc<Trust>) -> Outcome<Answer> {
     match (&case.source, simulated) {
         (Source::Simulated { as_genuine, .. }, Some(bundle)) => {
             let now = case.at.unwrap_or_else(|| UnixTime(trust::now()));
@@ -169,14 +169,12 @@ fn to_text(case: &Case, answer: &Answer, as_expected: bool) -> String {
         Expected::Accepted => "accepted".to_owned(),
         Expected::Refused(codes) => format!("refused: {}", list(codes)),
     };
-    let mut text = format!("FAILED  {name}{caveat}\n  expected  {expected}\n");
-    match answer {
-        Ok(checks) => text.push_str(&format!("  found     {}\n", accepted(checks))),
-        Err(refusals) => {
-            refusals.iter().for_each(|refusal| text.push_str(&format!("  found     {refusal}\n")))
-        }
-    }
-    text
+    let found = match answer {
+        Ok(checks) => vec![accepted(checks)],
+        Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
+    };
+    let found = found.join("\n  found     ");
+    format!("FAILED  {name}{caveat}\n  expected  {expected}\n  found     {found}\n")
 }
 
 fn accepted(checks: &[Check]) -> String {
@@ -190,7 +188,7 @@ fn rules(checks: &[Check]) -> impl Iterator<Item = &PolicyEntry> {
 }
 
 /// A code, and the entry of the policy that decided.
-fn decided(refusal: &Refusal) -> String {
+pub(super) fn decided(refusal: &Refusal) -> String {
     let entry = refusal.policy.as_ref().map_or(String::new(), |entry| format!(" by {entry}"));
     format!("{}{entry}", refusal.code)
 }

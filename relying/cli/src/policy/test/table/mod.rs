@@ -21,22 +21,22 @@ use crate::input;
 const MAX_NAME: usize = 200;
 
 /// A policy and what it should answer.
-pub(super) struct Table {
+pub(in crate::policy) struct Table {
     /// The file of the policy.
-    pub(super) policy: PathBuf,
-    pub(super) cases: Vec<Case>,
+    pub(in crate::policy) policy: PathBuf,
+    pub(in crate::policy) cases: Vec<Case>,
 }
 
 /// A question and its answer.
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) source: Source,
-    pub(super) at: Option<UnixTime>,
-    pub(super) expect: Expected,
+pub(in crate::policy) struct Case {
+    pub(in crate::policy) name: String,
+    pub(in crate::policy) source: Source,
+    pub(in crate::policy) at: Option<UnixTime>,
+    pub(in crate::policy) expect: Expected,
 }
 
 /// Where evidence comes from.
-pub(super) enum Source {
+pub(in crate::policy) enum Source {
     /// This machine's simulator.
     Simulated {
         platform: Rehearsal,
@@ -50,19 +50,19 @@ pub(super) enum Source {
 }
 
 /// Evidence in files.
-pub(super) struct Recorded {
-    pub(super) evidence: PathBuf,
-    pub(super) tee: TeeArg,
-    pub(super) with: Vec<PathBuf>,
-    pub(super) endorsements: Vec<PathBuf>,
-    pub(super) collateral_bundles: Vec<PathBuf>,
-    pub(super) trust_roots: Vec<PathBuf>,
-    pub(super) report_data: Option<ReportData>,
-    pub(super) accept_unbound: bool,
+pub(in crate::policy) struct Recorded {
+    pub(in crate::policy) evidence: PathBuf,
+    pub(in crate::policy) tee: TeeArg,
+    pub(in crate::policy) with: Vec<PathBuf>,
+    pub(in crate::policy) endorsements: Vec<PathBuf>,
+    pub(in crate::policy) collateral_bundles: Vec<PathBuf>,
+    pub(in crate::policy) trust_roots: Vec<PathBuf>,
+    pub(in crate::policy) report_data: Option<ReportData>,
+    pub(in crate::policy) accept_unbound: bool,
 }
 
 /// What a policy should answer.
-pub(super) enum Expected {
+pub(in crate::policy) enum Expected {
     Accepted,
     /// These codes and no other.
     Refused(BTreeSet<&'static str>),
@@ -70,7 +70,7 @@ pub(super) enum Expected {
 
 impl Table {
     /// Reads the file; paths in it are relative to it.
-    pub(super) fn read(file: &Path) -> Outcome<Self> {
+    pub(in crate::policy) fn read(file: &Path) -> Outcome<Self> {
         let text = input::text(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         read(&text, folder).map_err(|Misplaced { offset, message, hint }| {
@@ -113,11 +113,11 @@ fn read_case(case: Spanned<RawCase>, folder: &Path) -> Read<(usize, Case)> {
     }
     let expect = expected(&raw.expect)?;
     let at = parsed("at", raw.at.as_ref(), evidence::moment)?;
-    let source = source(raw, folder, offset)?;
+    let source = source(&raw, folder, offset)?;
     Ok((at_name, Case { name, source, at, expect }))
 }
 
-fn source(raw: RawCase, folder: &Path, offset: usize) -> Read<Source> {
+fn source(raw: &RawCase, folder: &Path, offset: usize) -> Read<Source> {
     let wrong = |message: &str| Err(Misplaced::new(offset, message));
     let of_files = raw.tee.is_some()
         || raw.report_data.is_some()
