@@ -339,6 +339,30 @@ fn registers_that_the_policy_names() {
 }
 
 #[test]
+fn a_register_may_be_named_for_one_kind_of_tee() {
+    let values = |byte: &str| format!("[\"sha384:{}\"]", byte.repeat(48));
+    let with = |section: String| policy(|text| format!("{text}{section}"));
+    let bundle = attest(&SimulatedEnclave::default(), |_| {});
+    let extended = attest(&SimulatedEnclave::default(), |claims| register(claims, 11, 7));
+    let both = |policy: &Policy| [under(policy, now(), &bundle), under(policy, now(), &extended)];
+    let refused = || vec![Code::RegisterNotAccepted];
+    // For all: an enclave without that value is refused, too.
+    let all = with(format!("[keep.registers]\npcr11 = {}\n", values("07")));
+    assert_eq!(both(&all), [refused(), vec![]]);
+    // For others: it has to be zero, as if nothing were said.
+    let others = with(format!("[keep.registers.tpm]\npcr11 = {}\n", values("07")));
+    assert_eq!(both(&others), [vec![], refused()]);
+    let own = with(format!("[keep.registers.nitro]\npcr11 = {}\n", values("07")));
+    assert_eq!(both(&own), [refused(), vec![]]);
+    // What is said for enclaves takes the place of what is said for all.
+    let instead =
+        with(format!("[keep.registers]\npcr11 = {}\nnitro.pcr11 = {}\n", values("08"), values("07")));
+    assert_eq!(both(&instead), [refused(), vec![]]);
+    assert_ne!(others.digest(), own.digest());
+    assert_ne!(others.digest(), all.digest());
+}
+
+#[test]
 fn time_root_and_rules() {
     let bundle = attest(&SimulatedEnclave::default(), |_| {});
     let later = |seconds| UnixTime(now().0 + seconds);

@@ -98,6 +98,36 @@ fn rules_that_deny_add_up_and_rules_that_allow_replace() {
 }
 
 #[test]
+fn registers_are_narrowed_for_each_kind_of_tee() {
+    let team = |base: &str, more: &str| {
+        let base = format!("{BASE}[keep.registers]\n{base}\n");
+        let text = format!("{TEAM}[keep.registers]\n{more}\n");
+        parse(&text, &[("base.toml", &base)])
+            .map(|_| ())
+            .map_err(|error| error.split_once(';').unwrap().0.to_owned())
+    };
+    let accepts = |path: &str, value: &str, column: usize| {
+        let path = format!("`keep.registers.{path}` accepts `{value}`");
+        Err(format!("team.toml: line 4, column {column}: {path}, which the policy that is extended does not"))
+    };
+    let lost = |name: &str| {
+        let lost = format!("`{name}` is not among the registers");
+        Err(format!("team.toml: line 3, column 7: {lost}, which the policy that is extended names"))
+    };
+    let all = "pcr11 = [\"a\", \"b\"]";
+    assert_eq!(team(all, "pcr11 = [\"a\"]"), Ok(()));
+    // For one kind less than for the others is narrower; for one kind alone, the others would have to be zero.
+    assert_eq!(team(all, "pcr11 = [\"a\", \"b\"]\nnitro.pcr11 = [\"b\"]"), Ok(()));
+    assert_eq!(team(all, "nitro.pcr11 = [\"b\"]"), lost("pcr11"));
+    // Naming a value for all is more than naming it for one kind.
+    assert_eq!(team("tpm.pcr11 = [\"a\"]", "pcr11 = [\"a\"]"), accepts("pcr11", "a", 1));
+    assert_eq!(team("tpm.pcr11 = [\"a\"]", "tpm.pcr11 = [\"b\"]"), accepts("tpm.pcr11", "b", 5));
+    assert_eq!(team(&format!("{all}\ntpm.pcr11 = [\"a\"]"), all), accepts("pcr11", "b", 1));
+    assert_eq!(team("tpm.pcr11 = [\"a\"]", "nitro.pcr3 = [\"a\"]"), accepts("nitro.pcr3", "a", 7));
+    assert_eq!(team("tpm.pcr11 = [\"a\"]", ""), lost("tpm.pcr11"));
+}
+
+#[test]
 fn what_is_wider_is_an_error_where_it_stands() {
     let rule = "[[allow]]\nid = \"x\"\nvendor = \"amd\"\ntee = \"sev-snp\"\n";
     let wider_rule = "team.toml: line 3, column 1: rule `x` allows more than any rule of the policy that is \

@@ -43,6 +43,28 @@ fn rules_tell_machines_apart() {
     }
 }
 
+#[test]
+fn registers_named_for_one_kind_of_machine_say_nothing_about_others() {
+    let tpm = local().attest_tpm(&SimulatedTpm::default(), &REPORT_DATA, |_| {}).unwrap();
+    let (platform, machine) = ("amd/milan".parse().unwrap(), SimulatedMachine::default());
+    let azure = local().attest_azure_snp(&platform, &machine, &REPORT_DATA, &MEASUREMENT, |_| {}).unwrap();
+    for (table, [of_tpm, of_azure]) in [
+        ("registers", [&[][..], &[]]),
+        ("registers.tpm", [&[], &[Code::RegisterNotAccepted]]),
+        ("registers.azure-snp", [&[Code::RegisterNotAccepted], &[]]),
+    ] {
+        let relying = Relying::under(policy(|text| text.replace("keep.registers", &format!("keep.{table}"))));
+        assert_eq!(relying.codes(&tpm), set(of_tpm), "{table}");
+        assert_eq!(relying.codes(&azure), set(of_azure), "{table}");
+    }
+    // What is named for a kind of machine has to be in its quotes, and in no others.
+    let more = |table: &str| {
+        Relying::under(policy(|text| format!("{text}[keep.registers.{table}]\npcr30 = [\"x\"]\n")))
+    };
+    assert!(more("tpm").codes(&tpm).contains(&Code::RegisterNotQuoted));
+    assert!(!more("azure-snp").codes(&tpm).contains(&Code::RegisterNotQuoted));
+}
+
 /// The policy without one of its rules, which is not the last.
 fn without_rule(text: &str, id: &str) -> String {
     let rules = text.split("[[allow]]").filter(|rule| !rule.contains(&format!("id = \"{id}\"")));

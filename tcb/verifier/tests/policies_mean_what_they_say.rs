@@ -312,6 +312,6 @@ fn a_policy_that_says_no_more_than_it_must_is_strict() {
         assert_eq!(policy.tpm().sha1, Switch::Refuse, "{tee}");
         assert!(policy.allow_rules().all(|rule| rule.minimum_tcb == MinimumTcb::Checked), "{tee}");
         // A register that is not named has to be zero.
-        assert!(policy.register("rtmr0").is_none() && policy.register("pcr0").is_none(), "{tee}");
+        assert!(policy.registers().next().is_none(), "{tee}");
     }
 }

@@ -281,6 +281,19 @@ fn registers() {
         with("pcr4 = [\"sha512:00\"]"),
         "line 20, column 9: `sha512:00` does not have 128 hexadecimal digits"
     );
+    assert_eq!(
+        with("tdx.pcr4 = [\"x\"]").split_once("; ").unwrap().0,
+        "line 20, column 5: unknown key `pcr4` in `keep.registers.tdx`"
+    );
+    assert_eq!(
+        with("sgx.pcr4 = [\"x\"]").split_once("; ").unwrap().0,
+        "line 20, column 1: unknown key `sgx` in `keep.registers`"
+    );
+    assert_eq!(
+        with("nitro.pcr4 = []"),
+        "line 20, column 14: `pcr4` is empty, so nothing is acceptable; name the values to accept, or remove the \
+         register, which then must be zero"
+    );
 }
 
 #[test]

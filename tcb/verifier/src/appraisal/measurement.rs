@@ -29,11 +29,12 @@ pub(super) fn check(
     let found = hex::encode(claims.measurement());
     let (entry, code) = (policy.entry("keep.measurements"), Code::MeasurementNotAccepted);
     findings.check_by(entry, Subject::Measurement, code, accepted, launched.expected, found);
-    let is_named = |register: &Register<'_>| policy.register(&register.name).is_some();
+    let tee = claims.tee();
+    let is_named = |register: &Register<'_>| policy.register(tee, &register.name).is_some();
     let named = claims.optional_registers().into_iter().filter(is_named);
     for register in claims.registers().into_iter().chain(named) {
         let none = BTreeSet::new();
-        let accepted = policy.register(&register.name).unwrap_or(&none);
+        let accepted = policy.register(tee, &register.name).unwrap_or(&none);
         let zero = register.value.iter().all(|byte| *byte == 0);
         if zero && accepted.is_empty() {
             continue;
@@ -43,7 +44,7 @@ pub(super) fn check(
         let found = format_args!("{}", hex::encode(register.value));
         let expected = format_args!("{} of {expected}", register.name);
         let accepted = started.matched.is_some();
-        let entry = policy.entry(&format!("keep.registers.{}", register.name));
+        let entry = policy.register_entry(tee, &register.name);
         findings.check_by(entry, Subject::Register, Code::RegisterNotAccepted, accepted, expected, found);
     }
     launched.matched.unwrap_or_default()

@@ -25,7 +25,7 @@ use enarx_evidence::Format;
 
 use crate::advisory::Feed;
 use crate::crypto::SignatureVerifier;
-use crate::policy::{Collateral, Policy, SimulatedRoot, Switch};
+use crate::policy::{Collateral, Policy, SimulatedRoot, Switch, Tee};
 use crate::refusal::{Findings, Subject};
 use crate::result::{AppliedFeed, Decision, Rehearsed, Verified};
 use crate::{
@@ -137,21 +137,22 @@ fn apply(claims: &Claims, root: Option<&Root>, terms: &Terms<'_>, findings: &mut
     let Terms { reference_values, policy, advisories, now } = *terms;
     simulated(root, policy, findings);
     let ruling = rules::check(claims, policy, now, findings);
+    let tee = claims.tee();
     match claims {
         Claims::SevSnp(claims) => snp::check(claims, &ruling, policy, findings),
         Claims::Tdx(claims) | Claims::Sgx(claims) => dcap::check(claims, policy, now, findings),
         Claims::Cca(claims) => cca::check(claims, &ruling, reference_values, policy, findings),
         Claims::Nitro(claims) => nitro::check(claims, policy, findings),
-        Claims::Tpm(claims) => tpm::check(&claims.quote, policy, findings),
+        Claims::Tpm(claims) => tpm::check(tee, &claims.quote, policy, findings),
         Claims::AzureSnp(claims) => {
             snp::check_under_paravisor(&claims.hardware, &ruling, policy, findings);
-            machine(&claims.machine, policy, findings);
+            machine(tee, &claims.machine, policy, findings);
         }
         // The rules and the measurement are all that is asked of devices.
         Claims::NvGpu(_) => {}
         Claims::AzureTdx(claims) => {
             dcap::check(&claims.hardware, policy, now, findings);
-            machine(&claims.machine, policy, findings);
+            machine(tee, &claims.machine, policy, findings);
         }
     }
     let measurement = measurement::check(claims, reference_values, policy, findings);
@@ -160,9 +161,9 @@ fn apply(claims: &Claims, root: Option<&Root>, terms: &Terms<'_>, findings: &mut
 }
 
 /// The virtual TPM of a machine. What certified its key is in the result, so it has to be acceptable too.
-fn machine(machine: &AzureMachine, policy: &Policy, findings: &mut Findings) {
+fn machine(tee: Tee, machine: &AzureMachine, policy: &Policy, findings: &mut Findings) {
     simulated(machine.certificate_root.as_ref(), policy, findings);
-    tpm::check(&machine.quote, policy, findings);
+    tpm::check(tee, &machine.quote, policy, findings);
 }
 
 /// The caller's anchors, and the simulated roots that the policy itself names by their key.

@@ -10,7 +10,7 @@ use enarx_evidence::tpm::HashAlgorithm;
 
 use crate::Code;
 use crate::claims::QuoteClaims;
-use crate::policy::{Policy, Switch};
+use crate::policy::{Policy, Switch, Tee};
 use crate::refusal::{Findings, Subject};
 
 /// How many registers policies can name.
@@ -18,7 +18,7 @@ const REGISTERS: u8 = 32;
 
 /// Whoever asks a TPM for a quote chooses the registers, and that is the host: what a policy names must be among
 /// them, and what is among them is checked against the policy as every measurement register is.
-pub(super) fn check(quote: &QuoteClaims, policy: &Policy, findings: &mut Findings) {
+pub(super) fn check(tee: Tee, quote: &QuoteClaims, policy: &Policy, findings: &mut Findings) {
     sha1(quote, policy, findings);
     if quote.values.is_none() {
         let expected = "the value of every register that the quote selects";
@@ -28,11 +28,11 @@ pub(super) fn check(quote: &QuoteClaims, policy: &Policy, findings: &mut Finding
     let registers = quote.registers();
     for number in 0..REGISTERS {
         let name = format!("pcr{number}");
-        if policy.register(&name).is_some() {
+        if policy.register(tee, &name).is_some() {
             let quoted = registers.contains_key(&number);
             let found = if quoted { "it is" } else { "it is not" };
             let expected = format_args!("a quote about {name}, which the policy names");
-            let (entry, code) = (policy.entry(&format!("keep.registers.{name}")), Code::RegisterNotQuoted);
+            let (entry, code) = (policy.register_entry(tee, &name), Code::RegisterNotQuoted);
             findings.check_by(entry, Subject::Registers, code, quoted, expected, found);
         }
     }

@@ -9,6 +9,7 @@ use enarx_evidence::dcap::TcbStatus;
 
 use super::intel::{Advisories, ExtendedState, TcbInfo, TdAttribute};
 use super::model::{Crl, MinimumTcb, OnRefusal, Product, Switch, Tee, Vendor, Vocabulary};
+use super::registers;
 
 /// A key of a table.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ pub(super) enum Form {
     Sets,
 }
 
-const fn key(name: &'static str, form: Form, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, form, about }
 }
 
@@ -72,7 +73,7 @@ const DAYS: Form = Form::Number(super::MAX_DAYS);
 const ANY_TEXT: &str = "^.+$";
 const MEASUREMENT: &str =
     "^(sha256:[0-9A-Fa-f]{64}|sha384:[0-9A-Fa-f]{96}|sha512:[0-9A-Fa-f]{128}|[A-Za-z0-9_.-]+)$";
-const MEASUREMENTS: Form = Form::Texts(MEASUREMENT);
+pub(super) const MEASUREMENTS: Form = Form::Texts(MEASUREMENT);
 const SHA256: &str = "^sha256:[0-9A-Fa-f]{64}$";
 const SHA384: &str = "^sha384:[0-9A-Fa-f]{96}$";
 
@@ -103,56 +104,8 @@ pub(super) const ROOT: &[Key] = &[
 
 const KEEP: &[Key] = &[
     key("measurements", MEASUREMENTS, "Names of reference values, or digests."),
-    key("registers", Form::Table(REGISTERS), "Acceptable values of measurement registers."),
+    key("registers", Form::Table(registers::KEYS), "Acceptable values of measurement registers."),
 ];
-
-/// Measurement registers by the names of their vendors: TDX, CCA, and PCRs of TPMs and Nitro.
-pub(super) const REGISTERS: &[Key] = &[
-    register("rtmr0"),
-    register("rtmr1"),
-    register("rtmr2"),
-    register("rtmr3"),
-    register("rem0"),
-    register("rem1"),
-    register("rem2"),
-    register("rem3"),
-    register("pcr0"),
-    register("pcr1"),
-    register("pcr2"),
-    register("pcr3"),
-    register("pcr4"),
-    register("pcr5"),
-    register("pcr6"),
-    register("pcr7"),
-    register("pcr8"),
-    register("pcr9"),
-    register("pcr10"),
-    register("pcr11"),
-    register("pcr12"),
-    register("pcr13"),
-    register("pcr14"),
-    register("pcr15"),
-    register("pcr16"),
-    register("pcr17"),
-    register("pcr18"),
-    register("pcr19"),
-    register("pcr20"),
-    register("pcr21"),
-    register("pcr22"),
-    register("pcr23"),
-    register("pcr24"),
-    register("pcr25"),
-    register("pcr26"),
-    register("pcr27"),
-    register("pcr28"),
-    register("pcr29"),
-    register("pcr30"),
-    register("pcr31"),
-];
-
-const fn register(name: &'static str) -> Key {
-    key(name, MEASUREMENTS, "Acceptable values; absent: zero only.")
-}
 
 const WORKLOAD: &[Key] = &[
     key("digests", Form::Texts(SHA256), "Workloads that may be run; absent: any."),

@@ -52,6 +52,7 @@ mod parse;
 mod place;
 mod places;
 mod reader;
+mod registers;
 mod rule;
 mod rules;
 mod schema;
@@ -84,6 +85,7 @@ use extend::{Chain, NoBases};
 use place::Source;
 use places::Places;
 use reader::Sets;
+use registers::Registers;
 
 /// Longest policy that is read; each of several that extend one another may have as many bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
@@ -104,7 +106,7 @@ const MAX_DAYS: u32 = 36_500;
 #[derive(Clone, Debug)]
 pub struct Policy {
     measurements: BTreeSet<Measurement>,
-    registers: BTreeMap<String, BTreeSet<Measurement>>,
+    registers: Registers,
     simulated_roots: BTreeSet<SimulatedRoot>,
     allow: BTreeMap<String, AllowRule>,
     deny: BTreeMap<String, DenyRule>,
@@ -152,7 +154,7 @@ impl Policy {
     pub fn closed() -> Self {
         let mut closed = Self {
             measurements: BTreeSet::new(),
-            registers: BTreeMap::new(),
+            registers: Registers::new(),
             simulated_roots: BTreeSet::new(),
             allow: BTreeMap::new(),
             deny: BTreeMap::new(),
@@ -192,12 +194,13 @@ impl Policy {
         &self.measurements
     }
 
-    /// The values of a measurement register that are accepted. `None` accepts zero only.
-    pub fn register(&self, name: &str) -> Option<&BTreeSet<Measurement>> {
-        self.registers.get(name)
+    /// The values of a measurement register that are accepted of a kind of TEE. `None` accepts zero only.
+    pub fn register(&self, tee: Tee, name: &str) -> Option<&BTreeSet<Measurement>> {
+        registers::find(&self.registers, tee, name).1
     }
 
-    /// Every measurement register of which values are accepted, by its name.
+    /// Every measurement register of which values are accepted, by its name: `pcr11` of every TEE that has one and no
+    /// values of its own, `tpm.pcr11` of TPMs.
     pub fn registers(&self) -> impl Iterator<Item = (&str, &BTreeSet<Measurement>)> {
         self.registers.iter().map(|(name, accepted)| (name.as_str(), accepted))
     }
@@ -304,6 +307,12 @@ impl Policy {
     /// What is asked of certificate revocation lists.
     pub fn crl(&self) -> Crl {
         self.collateral.crl
+    }
+
+    /// The entry that is about a register of a kind of TEE.
+    pub(crate) fn register_entry(&self, tee: Tee, name: &str) -> PolicyEntry {
+        let (path, _) = registers::find(&self.registers, tee, name);
+        self.entry(&alloc::format!("keep.registers.{path}"))
     }
 
     /// The entry of this path, such as `guest.debug`, and where it stands.

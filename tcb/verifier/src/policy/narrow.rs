@@ -16,25 +16,14 @@ use super::model::{
     Crl, DigestAlgorithm, Measurement, MinimumTcb, SimulatedRoot, Switch, TcbKind, Vocabulary,
 };
 use super::rule::AllowRule;
-use super::{Policy, analysis};
+use super::{Policy, analysis, registers};
 
 /// Compares a policy with the one that it extends. Rules that deny are not in it yet.
 pub(super) fn check(base: &Policy, policy: &Policy) -> Result<(), PolicyError> {
     let wide = Narrowed { policy };
     wide.unless("on_refusal", policy.on_refusal >= base.on_refusal, base.on_refusal)?;
     wide.within("keep.measurements", &policy.measurements, &base.measurements, measurement)?;
-    for (name, values) in &policy.registers {
-        let path = format!("keep.registers.{name}");
-        let theirs = base.registers.get(name).cloned().unwrap_or_default();
-        wide.within(&path, values, &theirs, measurement)?;
-    }
-    // One that is left out has to be zero, which the other may not accept.
-    if let Some(lost) = base.registers.keys().find(|name| !policy.registers.contains_key(*name)) {
-        let message = format!("`{lost}` is not among the registers, which the policy that is extended names");
-        return Err(wide
-            .error("keep.registers", message)
-            .hint("name its values, or leave all registers to it"));
-    }
+    registers(base, policy, &wide)?;
     wide.within("simulated.roots", &policy.simulated_roots, &base.simulated_roots, root)?;
     rules(base, policy)?;
     floors(base, policy, &wide)?;
@@ -111,6 +100,31 @@ impl Narrowed<'_> {
         self.unless(path, !mine.is_empty(), "a list that is not empty")?;
         self.within(path, mine, base, name)
     }
+}
+
+/// Each register of each kind of TEE accepts no more, whether in a table of that TEE or for all.
+fn registers(base: &Policy, policy: &Policy, wide: &Narrowed<'_>) -> Result<(), PolicyError> {
+    let none = BTreeSet::new();
+    for (tee, name) in registers::all() {
+        let (path, mine) = registers::find(&policy.registers, tee, name);
+        let (lost, theirs) = registers::find(&base.registers, tee, name);
+        match (mine, theirs) {
+            (Some(mine), theirs) => {
+                let path = format!("keep.registers.{path}");
+                wide.within(&path, mine, theirs.unwrap_or(&none), measurement)?;
+            }
+            // One that is left out has to be zero, which the other may not accept.
+            (None, Some(_)) => {
+                let message =
+                    format!("`{lost}` is not among the registers, which the policy that is extended names");
+                return Err(wide
+                    .error("keep.registers", message)
+                    .hint("name its values, or leave all registers to it"));
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Every rule that allows is within one of the other policy, and no rule that denies takes the name of one there.

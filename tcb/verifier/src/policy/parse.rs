@@ -5,7 +5,6 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::cell::Cell;
@@ -24,7 +23,7 @@ use super::model::{
 };
 use super::place::Source;
 use super::reader::{At, File, MAX_ITEMS, Sets, Table};
-use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy, analysis, intel, keys, narrow, places, rules};
+use super::{LANGUAGE_VERSION, MAX_POLICY_BYTES, Policy, analysis, intel, narrow, places, registers, rules};
 
 const KEEP_HINT: &str =
     "write the Keeps that may run your workloads, such as `measurements = [\"release\"]` under `[keep]`";
@@ -115,16 +114,13 @@ fn version(root: &Table<'_>) -> Result<(), PolicyError> {
     }
 }
 
-/// Acceptable values of measurement registers.
-type Registers = BTreeMap<String, BTreeSet<Measurement>>;
-
 /// Measurements of the Keep, and those of what is started after it, as far as they are said. They have to be, unless the
 /// policy extends another one.
 #[allow(clippy::type_complexity, reason = "two parts of one section, each of which may be absent")]
 fn keep(
     root: &Table<'_>,
     extends: bool,
-) -> Result<Option<(Option<BTreeSet<Measurement>>, Option<Registers>)>, PolicyError> {
+) -> Result<Option<(Option<BTreeSet<Measurement>>, Option<registers::Registers>)>, PolicyError> {
     let Some(keep) = root.section("keep")? else {
         return if extends { Ok(None) } else { Err(root.missing("keep").hint(KEEP_HINT)) };
     };
@@ -138,21 +134,10 @@ fn keep(
     let Some(table) = keep.section("registers")? else {
         return Ok(Some((measurements, None)));
     };
-    let mut registers = BTreeMap::new();
-    for register in keys::REGISTERS.iter().map(|key| key.name) {
-        let Some(texts) = table.texts(register)? else { continue };
-        let values = distinct(&table, &texts, |text| measurement(&table, text))?;
-        if values.is_empty() {
-            let hint = "name the values to accept, or remove the register, which then must be zero";
-            let message = format!("`{register}` is empty, so nothing is acceptable");
-            return Err(table.error(table.offset_of(register), message).hint(hint));
-        }
-        registers.insert(register.to_owned(), values);
-    }
-    Ok(Some((measurements, Some(registers))))
+    Ok(Some((measurements, Some(registers::read(&table)?))))
 }
 
-fn measurement(table: &Table<'_>, text: At<&str>) -> Result<Measurement, PolicyError> {
+pub(super) fn measurement(table: &Table<'_>, text: At<&str>) -> Result<Measurement, PolicyError> {
     let spelt = |algorithm: &DigestAlgorithm| {
         let digits = text.value.strip_prefix(algorithm.name())?.strip_prefix(':')?;
         Some((*algorithm, digits))
