@@ -89,7 +89,7 @@ impl SimulatedPlatform {
     pub fn new(product: Product) -> Self {
         let tcb = match product {
             Product::Milan => TcbVersion { fmc: None, bootloader: 4, tee: 0, snp: 27, microcode: 219 },
-            Product::Genoa => TcbVersion { fmc: None, bootloader: 10, tee: 0, snp: 27, microcode: 84 },
+            Product::Genoa => TcbVersion { fmc: None, bootloader: 10, tee: 0, snp: 27, microcode: 86 },
             Product::Siena => TcbVersion { fmc: None, bootloader: 10, tee: 0, snp: 27, microcode: 27 },
             Product::Turin => TcbVersion { fmc: Some(1), bootloader: 1, tee: 1, snp: 4, microcode: 81 },
         };

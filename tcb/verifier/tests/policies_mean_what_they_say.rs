@@ -23,7 +23,13 @@ fn the_template_accepts_current_amd_platforms_and_nothing_simulated() {
     let policy = Policy::parse(policy::template()).unwrap();
     assert_eq!(policy.simulated_roots(), &BTreeSet::new());
     assert_eq!(policy.measurements(), &BTreeSet::from([Measurement::Reference("release".into())]));
-    assert_eq!(policy.guest(), &Guest::default());
+    let stricter = Guest {
+        aliases_unchecked: Switch::Refuse,
+        cxl: Switch::Refuse,
+        launch_keys: Switch::Refuse,
+        ..Guest::default()
+    };
+    assert_eq!(policy.guest(), &stricter);
     assert_eq!(policy.crl(), Crl::Required);
     for product in [Product::Milan, Product::Genoa, Product::Turin] {
         let rules: Vec<_> = policy.allowing(Tee::SevSnp, product).collect();
@@ -42,13 +48,19 @@ fn the_marks_in_the_template_can_be_removed() {
             let text = line.strip_prefix("# ").unwrap_or(line);
             let is_toml = text.starts_with("[[deny]]")
                 || text.starts_with("[simulated]")
-                || ["id", "vendor", "products", "reason", "accept", "roots"]
+                || ["id", "vendor", "products", "reason", "accept", "roots", "several_sockets"]
+                    .iter()
+                    .any(|key| text.strip_prefix(key).is_some_and(|rest| rest.starts_with(" =")))
+                || ["ciphertext_visible", "power_readings"]
                     .iter()
                     .any(|key| text.strip_prefix(key).is_some_and(|rest| rest.starts_with(" =")));
             if is_toml { text } else { line }
         })
         .collect();
     let policy = Policy::parse(&open.join("\n")).unwrap();
+    let guest = policy.guest();
+    let switches = [guest.several_sockets, guest.ciphertext_visible, guest.power_readings];
+    assert_eq!(switches, [Switch::Refuse; 3]);
     assert_eq!(ids(policy.denying(Tee::SevSnp, Product::Milan).map(|rule| &*rule.id)), ["no-milan"]);
     assert_eq!(policy.denying(Tee::SevSnp, Product::Genoa).count(), 0);
     assert_eq!(policy.simulated_roots(), &BTreeSet::from([SimulatedRoot::Named("local".into())]));

@@ -29,7 +29,7 @@
 //! bootloader = 10
 //! tee = 0
 //! snp = 27
-//! microcode = 84
+//! microcode = 86
 //! ```
 //!
 //! `docs/trust-policy.md` is the reference of the whole language, `keys.rs` lists its keys, and [`schema`] gives them as
