@@ -144,3 +144,59 @@ fn this_machine_is_told_whatever_it_is() {
         assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     }
 }
+
+#[test]
+fn feeds_of_advisories_that_are_past_their_day_or_damaged_are_told() {
+    let tenant = Tenant::new();
+    set_mode(&tenant.state(), 0o700);
+    let feed = |expires: &str| {
+        format!("feed = \"warnings\"\nversion = 1\nissued = \"2026-01-01\"\n{expires}issuer = \"A group\"\n")
+    };
+    let key = tenant.path("issuer.key");
+    let made = finish(tenant.enarx().args(["advisory", "key", "--new"]).arg(&key), b"");
+    let issuer = stdout(&made).trim().to_owned();
+    let import = |body: String, options: &[&str]| {
+        let body = tenant.file("feed.toml", body);
+        let mut sign = tenant.enarx();
+        let signed = finish(sign.args(["advisory", "sign"]).arg(body).arg("--key").arg(&key), b"");
+        let signed = tenant.file("signed.feed", signed.stdout);
+        let mut import = tenant.enarx();
+        import.args(["advisory", "import", "--issuer", &issuer]).args(options).arg(signed);
+        let output = finish(&mut import, b"");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    };
+    let told = |state: &str| {
+        let (lines, _) = examine(&mut doctor(&tenant));
+        let of_feeds =
+            lines.into_iter().filter(|line| line["check"] == "advisories" && line["state"] == state);
+        of_feeds.map(|line| line["found"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("ok"), ["you listen to no feed"]);
+    import(feed("expires = \"2026-02-01\"\n"), &["--when-expired", "warn"]);
+    let stale = "`warnings`, version 1, had its last day on 2026-02-01; what became known since is missing";
+    assert_eq!(
+        (told("ok"), told("warn")),
+        (vec!["you listen to one feed".to_owned()], vec![stale.to_owned()])
+    );
+    import(feed("").replace("version = 1", "version = 2"), &[]);
+    assert_eq!(told("ok"), ["you listen to one feed", "`warnings`, version 2, which never expires"]);
+    import(
+        feed("expires = \"2026-02-01\"\n").replace("version = 1", "version = 3"),
+        &["--when-expired", "refuse"],
+    );
+    let failed_checks = failed(&mut doctor(&tenant));
+    assert_eq!(failed_checks.len(), 1, "{failed_checks:?}");
+    assert!(
+        failed_checks[0].1.starts_with("import its next version by `enarx advisory import`"),
+        "{failed_checks:?}"
+    );
+
+    let list = tenant.state().join("advisories.json");
+    set_mode(&list, 0o622);
+    assert_eq!(told("fail").len(), 2);
+    set_mode(&list, 0o600);
+    fs::remove_file(&list).unwrap();
+    let gone = told("fail");
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert!(gone[0].ends_with("the list of your feeds of advisories, is gone"), "{gone:?}");
+}

@@ -20,7 +20,7 @@ use crate::terminal::{print_json, print_text};
 use crate::trust;
 use crate::write::{new_file, print};
 
-pub(crate) use store::FeedStore;
+pub(crate) use store::{FeedRecord, FeedStore};
 
 pub(crate) fn perform(command: AdvisoryCommand, output: &OutputOptions) -> Outcome<u8> {
     match command {

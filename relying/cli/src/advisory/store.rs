@@ -112,6 +112,11 @@ impl FeedStore {
         files
     }
 
+    /// The list of feeds, which remembers the newest version of each.
+    pub(crate) fn list_file(&self) -> PathBuf {
+        self.folder.join(LIST_FILE)
+    }
+
     /// Waits until nobody else changes the list.
     pub(crate) fn change(&self) -> Outcome<Change<'_>> {
         let path = self.folder.join(LOCK_FILE);

@@ -3,6 +3,7 @@
 //! `enarx doctor`: whether what `enarx` needs on this machine is there and in order, and what to do where it is not.
 //! The TEEs are left to `enarx platform`.
 
+mod advisories;
 mod folders;
 mod keep;
 mod trust;
@@ -88,6 +89,7 @@ pub(crate) async fn examine(args: DoctorArgs, output: &OutputOptions) -> Outcome
     lines.push(trust::clock());
     lines.push(trust::policy(args.policy.as_deref()));
     lines.push(trust::simulator());
+    lines.extend(advisories::feeds());
     lines.extend(trust::network());
     // Last, since it makes the state folder where there is none yet.
     lines.extend(keep::sandbox(args.keep_program.as_deref()).await);
