@@ -62,7 +62,7 @@ fn a_result_says_what_was_accepted_and_that_it_is_simulated() {
     assert_eq!(json["vendor"], "amd");
     assert_eq!(json["tee"], "sev-snp");
     assert_eq!(json["claims"]["tee"], "sev-snp");
-    assert_eq!(json["claims"]["reported_tcb"], "bootloader=10,tee=0,snp=27,microcode=84");
+    assert_eq!(json["claims"]["reported_tcb"], "bootloader=10,tee=0,snp=27,microcode=86");
     assert_eq!(json["measurement"], hex::encode(MEASUREMENT));
     assert_eq!(json["checks"].as_array().unwrap().len(), result.checks().len());
 }
