@@ -152,6 +152,28 @@ mod tests {
         assert_eq!(signature, EcdsaSignature { r: number(5), s: number(0x80) });
     }
 
+    /// RFC 5758, section 3.2: ECDSA has no parameters. RFC 4055, section 5: RSA has NULL, and may have none.
+    #[test]
+    fn parameters_that_an_algorithm_does_not_have_make_it_another_one() {
+        use SignatureAlgorithm::{EcdsaSha256, Other, RsaPkcs1Sha256};
+        let ecdsa = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+        let rsa = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+        let (null, number): (&[u8], &[u8]) = (&[0x05, 0x00], &[0x02, 0x01, 0x05]);
+        let cases = [
+            (&ecdsa[..], &[][..], EcdsaSha256),
+            (&ecdsa, null, Other),
+            (&rsa, &[], RsaPkcs1Sha256),
+            (&rsa, null, RsaPkcs1Sha256),
+            (&rsa, number, Other),
+            (&rsa, &[0x05, 0x00, 0x05, 0x00], Other),
+        ];
+        for (algorithm, parameters, expected) in cases {
+            let der = [algorithm, parameters].concat();
+            let found = SignatureAlgorithm::parse(Der::document("test", &der).unwrap());
+            assert_eq!(found, Ok(expected), "{der:02x?}");
+        }
+    }
+
     #[test]
     fn only_one_encoding_of_a_signature_is_read() {
         let wrong: [(&[u8], Fault); 4] = [
