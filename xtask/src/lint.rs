@@ -15,7 +15,7 @@ use crate::build::cargo;
 const HEADER: &str = "// SPDX-License-Identifier: Apache-2.0\n";
 
 /// The only files that may contain unsafe code.
-const UNSAFE_ROOMS: &[&str] = &["tcb/shim/src/", "host/vmm/src/"];
+const UNSAFE_ROOMS: &[&str] = &["tcb/shim/src/", "tcb/shim/image/src/", "host/vmm/src/"];
 
 const KEYWORD: &str = "unsafe";
 

@@ -5,6 +5,7 @@
 mod bug_classes;
 mod build;
 mod fuzz;
+mod image;
 mod lint;
 mod run;
 
@@ -29,6 +30,12 @@ enum Chore {
     Build,
     /// Build the example workloads only
     Examples,
+    /// Build the image of the micro-VM Keep and print where it is
+    Image {
+        /// An image that says on a serial port what went wrong; another image, with another measurement
+        #[arg(long)]
+        console: bool,
+    },
     /// Build what the tests need and run all tests
     Test,
     /// Check dependency direction, file headers, where unsafe code stands and the page of known verifier bugs
@@ -63,6 +70,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Hello => run::hello(&root),
         Chore::Build => build::examples(&root).and_then(|()| build::programs(&root)),
         Chore::Examples => build::examples(&root),
+        Chore::Image { console } => image::build(&root, *console).map(|path| println!("{}", path.display())),
         Chore::Test => run::tests(&root),
         Chore::Lint => lint::check(&root),
         Chore::Portable => build::portable(&root),

@@ -124,12 +124,6 @@ pub enum CompileError {
         /// What it should be.
         expected: &'static str,
     },
-    /// An engine that this compiler makes no code for.
-    #[error("this version does not compile for `{target}`")]
-    UnsupportedTarget {
-        /// The target of the Keep's engine.
-        target: &'static str,
-    },
     /// The compiler itself failed.
     #[error("the compiler failed: {message}")]
     Engine {
@@ -228,11 +222,6 @@ impl Compiler {
 }
 
 fn precompile(binary: &[u8], kind: ProgramKind, spec: EngineSpec) -> Result<Vec<u8>, CompileError> {
-    // Without named CPU features, Cranelift calls floating-point functions that the unikernel does not have, and
-    // naming them is `unsafe` in wasmtime, which has no place in this crate.
-    if spec.target() == Target::X86_64None {
-        return Err(CompileError::UnsupportedTarget { target: spec.target().triple() });
-    }
     let failed = |error: wasmtime::Error| CompileError::Engine { message: format!("{error:#}") };
     let config = engine::config(&spec).map_err(failed)?;
     let engine = wasmtime::Engine::new(&config).map_err(failed)?;

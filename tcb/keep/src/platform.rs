@@ -11,7 +11,7 @@ use enarx_runtime::clock::Clock;
 use enarx_runtime::engine::EngineSpec;
 use enarx_runtime::run::Program;
 use enarx_session::OwnerBytes;
-use wasmtime::Engine;
+use wasmtime::{Config, Engine};
 
 /// The machine under a Keep, as far as a Keep needs one. Entropy is not here: it comes through the `getrandom` crate,
 /// whose source a bare-metal platform supplies at link time.
@@ -27,6 +27,9 @@ pub trait Platform: 'static {
 
     /// What compiled code must have been compiled for.
     fn engine(&self) -> &EngineSpec;
+
+    /// Adds to the engine's configuration what only this platform can vouch for; nothing that changes compiled code.
+    fn configure(&self, _config: &mut Config) {}
 
     /// The next stream that the host opens, and to which port.
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<Result<(u32, Self::Stream), StreamError>>;

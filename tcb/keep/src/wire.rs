@@ -22,6 +22,8 @@ pub const MAX_LAYERS: usize = 64;
 pub const CONTROL_PORT: u32 = 1;
 /// The host's port at which a Keep asks for evidence.
 pub const PLATFORM_PORT: u32 = 2;
+/// The host's port to which a Keep in a virtual machine connects to say that it has an owner. Nothing is said there.
+pub const PROVISIONED_PORT: u32 = 3;
 
 /// Bytes of a request on the platform port: the report data that evidence is to be about.
 pub const EVIDENCE_REQUEST: usize = 64;

@@ -179,6 +179,7 @@ fn prepare(platform: &impl Platform, delivered: &Delivered, time: &Time) -> Resu
 fn new_engine(platform: &impl Platform, stack_bytes: u64) -> Result<Engine, String> {
     let mut config = engine::config(platform.engine()).map_err(|error| error.to_string())?;
     engine::limit_stack(&mut config, usize::try_from(stack_bytes).unwrap_or(usize::MAX));
+    platform.configure(&mut config);
     Engine::new(&config).map_err(|error| error.to_string())
 }
 

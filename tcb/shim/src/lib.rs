@@ -3,6 +3,7 @@
 //! What a Keep stands on.
 //!
 //! - [`code`]: turns compiled code that came from the owner into something to execute. The only unsafe code of a Keep.
+//! - `machine` (feature `machine`): what a Keep on a bare virtual machine decides; the unikernel `keep-image` does it.
 //! - `process` (feature `process`): a Keep as a sandboxed process of Linux, the program `enarx-keep`.
 #![cfg_attr(not(feature = "process"), no_std)]
 #![deny(unsafe_code)]
@@ -10,5 +11,7 @@
 extern crate alloc;
 
 pub mod code;
+#[cfg(feature = "machine")]
+pub mod machine;
 #[cfg(feature = "process")]
 pub mod process;

@@ -7,6 +7,8 @@
 
 use wasmtime::{Config, Inlining, ModuleVersionStrategy, WasmBacktraceDetails, WasmFeatures};
 
+#[cfg(feature = "std")]
+use super::cpu::CpuFeatures;
 use super::spec::{EngineSpec, Target};
 
 /// Stack of a workload that asks for no other.
@@ -38,14 +40,13 @@ const WASM_FEATURES: WasmFeatures = WasmFeatures::WASM2
 
 /// The configuration for `spec`, for the Keep that runs code and for the tenant that compiles it.
 ///
-/// The Keep adds [`limit_stack`], and the unikernel what only it can vouch for (`detect_host_feature`,
-/// `x86_float_abi_ok`, code memory); none of that changes compiled code.
+/// The Keep adds [`limit_stack`], and the unikernel what only it can vouch for (`detect_host_feature`, code memory,
+/// stacks); none of that changes compiled code.
 ///
 /// The compiler (a build of wasmtime with Cranelift) gets native code with **all features of this machine** when `spec` is
 /// this very machine's, and code for the architecture's baseline otherwise: wasmtime loads both, since
 /// the features used are a subset of the features stated. To use the stated features of another machine
-/// the compiler side must turn on [`super::CpuFeature::cranelift`] of each, which wasmtime declares `unsafe`; for
-/// [`Target::X86_64None`] it has to, see [`super::CpuFeatures::suffice_for_floats`].
+/// the compiler side would have to turn on [`super::CpuFeature::cranelift`] of each, which wasmtime declares `unsafe`.
 pub fn config(spec: &EngineSpec) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     if !is_this_machine(*spec) {
@@ -68,10 +69,12 @@ pub fn limit_stack(config: &mut Config, bytes: usize) -> usize {
     bytes
 }
 
-/// Where a target is named, wasmtime assumes nothing about the CPU; where none is, it detects all of its features.
+/// Where a target is named, wasmtime assumes nothing about the CPU; where none is, it detects all of its features. Code
+/// for Linux and code for the unikernel have the same ABI.
 #[cfg(feature = "std")]
 fn is_this_machine(spec: EngineSpec) -> bool {
-    spec.target() != Target::Pulley64 && spec == EngineSpec::of_this_machine()
+    let here = EngineSpec::new(spec.target(), CpuFeatures::of_this_machine());
+    spec.target() != Target::Pulley64 && Some(spec) == here
 }
 
 #[cfg(not(feature = "std"))]
@@ -103,7 +106,7 @@ fn set_memory(config: &mut Config, target: Target) {
     config.memory_guard_size(0);
     config.memory_reservation_for_growth(match target {
         Target::X86_64Linux | Target::Pulley64 => PROCESS_GROWTH_BYTES,
-        Target::X86_64None => 0,
+        Target::X86_64Unikernel => 0,
     });
     config.memory_may_move(true);
     config.guard_before_linear_memory(false);

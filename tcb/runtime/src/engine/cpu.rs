@@ -44,9 +44,6 @@ const ALL: [CpuFeature; 19] = [
     feature("lzcnt", "has_lzcnt"),
 ];
 
-/// Without these, Cranelift turns some floating-point instructions into calls of library functions.
-const WITHOUT_FLOAT_LIBRARY: [&str; 5] = ["sse3", "ssse3", "sse4.1", "sse4.2", "fma"];
-
 const fn feature(name: &'static str, cranelift: &'static str) -> CpuFeature {
     CpuFeature { name, cranelift }
 }
@@ -78,12 +75,6 @@ impl CpuFeatures {
     /// Whether the feature of this name is in the set.
     pub fn contains(self, name: &str) -> bool {
         self.iter().any(|feature| feature.name == name)
-    }
-
-    /// Whether code compiled with these features never calls a floating-point library function, which a program
-    /// built for soft floats (as the bare-metal image is) could not answer.
-    pub fn suffice_for_floats(self) -> bool {
-        WITHOUT_FLOAT_LIBRARY.iter().all(|name| self.contains(name))
     }
 
     /// Reads the list that [`fmt::Display`] writes; `None` for an unknown name, a repeated one, or another order.

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The unikernel: a Keep on a bare virtual machine, started by the PVH boot protocol, alone in one address space.
+//!
+//! In order: `start.s` reaches 64-bit code, [`keep_main`] reads what the hypervisor handed over, plans memory, puts up
+//! the final page tables, the exception table and the sources of time and randomness, finds the one device, and lives the
+//! life of a Keep. One CPU, one thread, interrupts only to be woken and to make a computing workload look up.
+#![no_std]
+#![no_main]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+extern crate alloc;
+
+mod clock;
+mod console;
+mod device;
+mod ending;
+mod engine;
+mod heap;
+mod image;
+mod interrupts;
+mod paging;
+mod platform;
+mod processor;
+mod random;
+mod timer;
+
+use alloc::borrow::ToOwned;
+
+use enarx_keep::End;
+use enarx_keep::launch::{Backend, Launch};
+use enarx_shim::machine::Ending;
+use enarx_shim::machine::layout::Layout;
+use enarx_shim::machine::start_info::StartInfo;
+
+use clock::TscClock;
+use ending::end;
+use platform::Machine;
+
+core::arch::global_asm!(include_str!("start.s"));
+core::arch::global_asm!(include_str!("interrupts.s"));
+core::arch::global_asm!(include_str!("memory.s"));
+
+/// Called by `start.s`, once, on the main stack.
+#[unsafe(no_mangle)]
+extern "C" fn keep_main(start_info: u32) -> ! {
+    end(match run(u64::from(start_info)) {
+        Ok(()) => Ending::Done,
+        Err(ending) => ending,
+    })
+}
+
+fn run(start_info: u64) -> Result<(), Ending> {
+    interrupts::set_up();
+    let processor = processor::set_up()?;
+    let info = StartInfo::read(&image::Untouched, start_info).map_err(|_| Ending::Host)?;
+    let layout = Layout::plan(info.regions(), &image::range()).map_err(|_| Ending::Host)?;
+    heap::claim(&layout, heap::Part::MappedAtStart);
+    paging::set_up(&layout);
+    heap::claim(&layout, heap::Part::Rest);
+    random::set_up()?;
+
+    let text = core::str::from_utf8(info.command_line()).map_err(|_| Ending::Host)?.to_owned();
+    let launch = Launch::parse(&text).map_err(|_| Ending::Host)?;
+    // Under QEMU nothing tells us of the device; everywhere else it is an interrupt.
+    let asks = match launch.backend {
+        Backend::Vm => false,
+        Backend::Qemu => true,
+        _ => return Err(Ending::Host),
+    };
+    let khz = launch.tsc_khz.ok_or(Ending::Host)?;
+    let clock = TscClock::new(khz);
+    timer::set_up(&processor, khz);
+    let socket = device::find().ok_or(Ending::Host)?;
+    let machine = Machine::new(launch, &processor, clock, socket, asks);
+    match enarx_keep::live(machine) {
+        Ok(End::Done | End::Unprovisioned | End::HostGone) => Ok(()),
+        Err(_) => Err(Ending::Entropy),
+    }
+}
