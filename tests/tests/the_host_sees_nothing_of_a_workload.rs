@@ -19,7 +19,7 @@ use std::thread;
 
 use enarx_hostd::api::KeepId;
 use enarx_hostd::serve::ServeConfig;
-use enarx_hostd::{Channel, Direction, Host, HostConfig, Recorder};
+use enarx_hostd::{Backend, Channel, Direction, Host, HostConfig, Recorder};
 use enarx_tests::{LOCAL_SIMULATOR, Tenant, code, finish, program, stderr, stdout};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -126,7 +126,7 @@ fn nothing_of_it_is_in_what_the_host_relays_or_stores() {
 
     let witness = Arc::new(Witness::default());
     let mut config = HostConfig::new(
-        program("enarx-keep"),
+        Backend::Process { program: program("enarx-keep") },
         operator.state().join("simulator"),
         "amd/genoa".parse().unwrap(),
     );

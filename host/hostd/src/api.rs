@@ -121,6 +121,8 @@ pub struct KeepInfo {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<KeepExit>,
+    /// What it is made of: `process`, `vm` or `qemu`.
+    pub backend: String,
     /// The kind of TEE, such as `sev-snp`.
     pub tee: String,
     /// The platform, such as `amd/milan`.
@@ -181,6 +183,8 @@ pub struct PlatformInfo {
     pub api: u32,
     /// Version of the daemon.
     pub version: String,
+    /// What its Keeps are made of: `process`, `vm` or `qemu`.
+    pub backend: String,
     /// The kind of TEE.
     pub tee: String,
     /// The platform.

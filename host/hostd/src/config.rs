@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use enarx_simulator::Rehearsal;
 
+use crate::backend::Backend;
 use crate::recorder::Recorder;
 
 /// Everything a [`Host`](crate::Host) needs to know.
 #[derive(Clone)]
 pub struct HostConfig {
-    /// The program that is a Keep; [`keep_program`](crate::keep_program) finds it.
-    pub keep_program: PathBuf,
+    /// What Keeps are made of.
+    pub backend: Backend,
     /// Where the simulated vendor keeps its keys.
     pub simulator_dir: PathBuf,
     /// The platform to simulate.
@@ -30,9 +31,9 @@ pub struct HostConfig {
 
 impl HostConfig {
     /// A configuration with default limits, which takes the sandbox layers that are available.
-    pub fn new(keep_program: PathBuf, simulator_dir: PathBuf, platform: Rehearsal) -> Self {
+    pub fn new(backend: Backend, simulator_dir: PathBuf, platform: Rehearsal) -> Self {
         Self {
-            keep_program,
+            backend,
             simulator_dir,
             platform,
             require_sandbox: false,
@@ -45,7 +46,7 @@ impl HostConfig {
 impl fmt::Debug for HostConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostConfig")
-            .field("keep_program", &self.keep_program)
+            .field("backend", &self.backend)
             .field("simulator_dir", &self.simulator_dir)
             .field("require_sandbox", &self.require_sandbox)
             .field("limits", &self.limits)

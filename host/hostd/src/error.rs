@@ -7,14 +7,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::{KeepExit, KeepId};
+use crate::locate::Wanted;
 
 /// An operational failure of the host. None of these is a decision about trust.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// There is no Keep program where it was looked for.
-    #[error("the Keep program `enarx-keep` was not found (looked at {})", list(looked))]
+    /// Something that Keeps are made of is not where it was looked for.
+    #[error("{wanted} was not found (looked at {})", list(looked))]
     ProgramNotFound {
+        /// What.
+        wanted: Wanted,
         /// The places, in order.
         looked: Vec<PathBuf>,
     },
@@ -105,10 +108,7 @@ impl HostError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::ProgramNotFound { .. } => Some(
-                "it belongs beside `enarx`: install both, or name another place with `--keep-program` \
-                 or the environment variable `ENARX_KEEP`",
-            ),
+            Self::ProgramNotFound { wanted, .. } => Some(wanted.hint()),
             Self::ProgramUnusable { .. } => {
                 Some("name another program with the environment variable `ENARX_KEEP`")
             }

@@ -45,7 +45,7 @@ struct Registry {
 impl Host {
     /// A host that is ready to create Keeps. It reads the Keep program, so call it where blocking is allowed.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let program = Program::load(&config.keep_program)?;
+        let program = Program::load(&config.backend)?;
         let attester = Attester::open(&config, Arc::clone(&program))?;
         let inner = Inner { program, attester, metrics: Arc::default(), registry: Mutex::default(), config };
         Ok(Self { inner: Arc::new(inner) })
@@ -105,6 +105,7 @@ impl Host {
         let tap = Tap::new(id, Channel::HostStream, Arc::clone(&inner.metrics), recorder);
         let launch = Launch {
             program: &inner.program,
+            configuration: inner.config.backend.launch(inner.config.require_sandbox),
             limits: &inner.config.limits,
             require_sandbox: inner.config.require_sandbox,
             tap: tap.clone(),
@@ -114,12 +115,13 @@ impl Host {
             id,
             state: KeepState::Running,
             exit: None,
+            backend: inner.config.backend.name().to_owned(),
             tee: inner.attester.tee().to_owned(),
             platform: inner.attester.platform().to_owned(),
             simulated: true,
             sandbox,
         };
-        let configuration = Launch::configuration(inner.config.require_sandbox);
+        let configuration = inner.config.backend.launch(inner.config.require_sandbox);
         let host_data = platform::host_data(configuration.as_bytes());
         Ok(Keep::new(info, (process, link), inner.config.limits.max_streams_per_keep, host_data, tap))
     }

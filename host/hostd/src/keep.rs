@@ -39,25 +39,21 @@ const KILLED: &str = "it was killed";
 /// What a Keep is launched with.
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Program,
+    /// Stated to the Keep
+    pub(crate) configuration: String,
     pub(crate) limits: &'a HostLimits,
     pub(crate) require_sandbox: bool,
     pub(crate) tap: Tap,
 }
 
 impl Launch<'_> {
-    /// The launch configuration: stated to the Keep, bound into its evidence as host data.
-    pub(crate) fn configuration(require_sandbox: bool) -> String {
-        let sandbox = if require_sandbox { " require-sandbox=all" } else { "" };
-        format!("enarx-launch-1 backend=process{sandbox}")
-    }
-
     /// Starts a process and waits until its sandbox stands.
     pub(crate) async fn start(self) -> Result<(Process, Link, Vec<SandboxLayer>), HostError> {
         let limit = self.limits.start_timeout;
         let start = |source| HostError::Start { source };
         let (link, theirs) = Link::pair(self.tap).map_err(start)?;
         let process = Process::start(self.program, theirs, self.limits.memory).await.map_err(start)?;
-        let layers = timeout(limit, ready(&process, &link, self.require_sandbox))
+        let layers = timeout(limit, ready(&process, &link, &self.configuration, self.require_sandbox))
             .await
             .map_err(|_| HostError::StartTimeout { after: limit })??;
         Ok((process, link, layers))
@@ -67,11 +63,11 @@ impl Launch<'_> {
 async fn ready(
     process: &Process,
     link: &Link,
+    configuration: &str,
     require_sandbox: bool,
 ) -> Result<Vec<SandboxLayer>, HostError> {
-    let configuration = Launch::configuration(require_sandbox);
     // A Keep that is gone already says more by its exit status than this error does.
-    let sent = link.launch(&configuration).await;
+    let sent = link.launch(configuration).await;
     let layers = match link.receive().await {
         Ok(FromKeep::Sandbox(report)) => report.layers.into_iter().map(layer).collect::<Vec<_>>(),
         Ok(_) => return Err(protocol(&"the first packet is no sandbox report")),

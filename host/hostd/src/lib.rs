@@ -7,6 +7,7 @@
 //! `enarx run`), [`serve()`] is the same behind an HTTP API (`enarx host serve`), [`api`] the words of that API.
 
 pub mod api;
+mod backend;
 mod config;
 mod error;
 mod host;
@@ -19,10 +20,11 @@ mod recorder;
 pub mod serve;
 mod stream;
 
+pub use backend::{Backend, Machine};
 pub use config::{HostConfig, HostLimits};
 pub use error::HostError;
 pub use host::Host;
-pub use locate::{KEEP_PROGRAM, KEEP_PROGRAM_VARIABLE, keep_program};
+pub use locate::{KEEP_PROGRAM, KEEP_PROGRAM_VARIABLE, Wanted, keep_program, locate};
 pub use recorder::{Channel, Direction, Recorder};
 pub use serve::serve;
 pub use stream::ControlStream;

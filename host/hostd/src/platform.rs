@@ -36,6 +36,7 @@ pub(crate) struct Attester {
     simulator_dir: PathBuf,
     platform: Rehearsal,
     program: Arc<Program>,
+    backend: &'static str,
     places: Semaphore,
 }
 
@@ -48,7 +49,14 @@ impl Attester {
             .map_err(|source| HostError::Simulator { dir: simulator_dir.clone(), source })?;
         let platform = config.platform.clone();
         let places = Semaphore::new(PARALLEL);
-        let attester = Arc::new(Self { simulator, simulator_dir, platform, program, places });
+        let attester = Arc::new(Self {
+            simulator,
+            simulator_dir,
+            platform,
+            program,
+            backend: config.backend.name(),
+            places,
+        });
         let early = Arc::clone(&attester);
         std::thread::Builder::new()
             .name("enarx-prepare".to_owned())
@@ -90,6 +98,7 @@ impl Attester {
         Ok(PlatformInfo {
             api: API_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            backend: self.backend.to_owned(),
             tee: self.tee().to_owned(),
             platform: self.platform().to_owned(),
             simulated: true,

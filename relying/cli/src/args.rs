@@ -213,6 +213,22 @@ pub(crate) struct PlatformArgs {
     #[arg(long, value_name = "PLATFORM", default_value = "amd/genoa")]
     pub(crate) simulate: Rehearsal,
 
+    /// What Keeps are made of
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t = BackendChoice::Process)]
+    pub(crate) backend: BackendChoice,
+
+    /// Memory of the Keep's virtual machine in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65536))]
+    pub(crate) memory: u32,
+
+    /// The unikernel; by default enarx-keep.elf beside enarx
+    #[arg(long, value_name = "FILE", env = "ENARX_IMAGE", value_hint = ValueHint::FilePath)]
+    pub(crate) image: Option<PathBuf>,
+
+    /// Refuse to make a Keep that does not stand in a TEE of this machine
+    #[arg(long)]
+    pub(crate) require_tee: bool,
+
     /// Refuse to make a Keep when a layer of its sandbox is not available
     #[arg(long)]
     pub(crate) require_sandbox: bool,
@@ -220,6 +236,19 @@ pub(crate) struct PlatformArgs {
     /// The Keep program; by default enarx-keep beside enarx
     #[arg(long, value_name = "FILE", env = "ENARX_KEEP", value_hint = ValueHint::FilePath)]
     pub(crate) keep_program: Option<PathBuf>,
+}
+
+/// What Keeps are made of, as the user says it. None of these is a TEE: each protects the host from the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendChoice {
+    /// A sandboxed process
+    Process,
+    /// The unikernel in a virtual machine on KVM
+    Vm,
+    /// The unikernel in QEMU, which works without KVM and is slow there
+    Qemu,
+    /// A virtual machine if KVM is there, else a process; says which
+    Auto,
 }
 
 #[derive(Debug, Subcommand)]

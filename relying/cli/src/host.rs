@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Format, OutputOptions, PlatformArgs, ServeArgs};
+use crate::backend;
 use crate::failure::{Failure, Outcome, chain};
 use crate::progress::Progress;
 use crate::state::State;
@@ -21,8 +22,8 @@ pub(crate) fn open(
     state: &State,
     progress: &mut Progress,
 ) -> Outcome<(Host, HostConfig)> {
-    let program = enarx_hostd::keep_program(args.keep_program.as_deref()).map_err(|error| failed(&error))?;
-    let mut config = HostConfig::new(program, state.simulator_folder(), args.simulate.clone());
+    let backend = backend::choose(args, progress)?;
+    let mut config = HostConfig::new(backend, state.simulator_folder(), args.simulate.clone());
     config.require_sandbox = args.require_sandbox;
     if !config.simulator_dir.exists() {
         progress.step("simulator", "first use: making the keys of a simulated vendor", json!({}));
@@ -38,7 +39,7 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     let mut progress = Progress::new(output);
     let (_, mut config) = open(&args.platform, &state, &mut progress)?;
     config.limits.max_keeps = args.max_keeps;
-    let program = config.keep_program.clone();
+    let program = config.backend.executed().to_owned();
     let host = Host::new(config).map_err(|error| failed(&error))?;
     host.rehearse().await.map_err(|error| {
         let cause = chain(&error);

@@ -23,6 +23,7 @@ macro_rules! tell_json {
 
 mod advisory;
 mod args;
+mod backend;
 mod collateral;
 mod connect;
 mod doctor;

@@ -6,8 +6,9 @@
 //! Of a process Keep no hardware measures anything. Simulated platforms say what hardware would say if its measurement
 //! were a digest of the program, and here the same is computed from the program itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use enarx_hostd::Wanted;
 use enarx_simulator::{Launched, SIMULATED_PARAVISOR};
 use enarx_verifier::ReferenceValue;
 use sha2::{Digest as _, Sha256, Sha384};
@@ -19,14 +20,16 @@ const RELEASE: &str = "release";
 /// The name by which policies mean what the hardware measures under simulated machines of Azure's.
 const PARAVISOR: &str = "simulated-paravisor";
 
-/// The reference values of the Keep program beside this `enarx`, or of the one given. Without one, no Keep is "release".
-pub(crate) fn reference_values(keep_program: Option<&Path>) -> Outcome<Vec<ReferenceValue>> {
+/// The reference values of the Keep program and the unikernel that came with this `enarx`, or of the one given. Without
+/// one, no Keep is "release".
+pub(crate) fn reference_values(given: Option<&Path>) -> Outcome<Vec<ReferenceValue>> {
     let named = |name: &str, measurement: Vec<u8>| ReferenceValue { name: name.to_owned(), measurement };
     let mut values = vec![named(PARAVISOR, SIMULATED_PARAVISOR.to_vec())];
-    let Ok(path) = enarx_hostd::keep_program(keep_program) else { return Ok(values) };
-    let program = std::fs::read(&path)
-        .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
-    values.extend(measurements(&program).map(|measurement| named(RELEASE, measurement)));
+    for path in given.map_or_else(installed, |path| vec![path.to_owned()]) {
+        let program = std::fs::read(&path)
+            .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
+        values.extend(measurements(&program).map(|measurement| named(RELEASE, measurement)));
+    }
     Ok(values)
 }
 
@@ -37,6 +40,12 @@ pub(crate) fn launched() -> Outcome<Launched> {
         .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
     let (sha384, sha256) = (Sha384::digest(&program).into(), Sha256::digest(&program).into());
     Ok(Launched { sha384, sha256, host_data: [0; 32] })
+}
+
+/// What is there of the files that are Keeps.
+pub(crate) fn installed() -> Vec<PathBuf> {
+    let known = [Wanted::KeepProgram, Wanted::Image];
+    known.into_iter().filter_map(|wanted| enarx_hostd::locate(wanted, None).ok()).collect()
 }
 
 /// What a program measures to: SHA-384 for SEV-SNP, TDX, CCA and Nitro; SHA-256 for SGX; for TPMs register 11, extended

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
     let policy = PolicyFile::read(args.workload.policy.as_deref())?.with_known_roots()?;
     let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
     let (host, config) = host::open(&args.platform, &state, &mut progress)?;
-    let release = Release::measure(Some(&config.keep_program));
+    let release = Release::measure(Some(config.backend.measured()));
     let work = async {
         // Asking for the platform makes the simulator's keys where there are none yet: what `local` means in a policy.
         let (platform, keep) = tokio::join!(host.platform(), host.create());

@@ -32,10 +32,10 @@ pub(crate) struct Trust {
 pub(crate) struct Release(Option<std::thread::JoinHandle<Outcome<Vec<ReferenceValue>>>>);
 
 impl Release {
-    /// Starts to measure the Keep program that came with this `enarx`, or the one given.
-    pub(crate) fn measure(keep_program: Option<&Path>) -> Self {
-        let keep_program = keep_program.map(Path::to_owned);
-        let measure = move || release::reference_values(keep_program.as_deref());
+    /// Starts to measure the Keep programs that came with this `enarx`, or the one given.
+    pub(crate) fn measure(given: Option<&Path>) -> Self {
+        let given = given.map(Path::to_owned);
+        let measure = move || release::reference_values(given.as_deref());
         Self(std::thread::Builder::new().name("enarx-measure".to_owned()).spawn(measure).ok())
     }
 

@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use enarx_package::ProgramKind;
-use enarx_runtime::engine::{self, EngineSpec, Target};
+use enarx_runtime::engine::{self, EngineSpec};
 use sha2::{Digest as _, Sha256};
 
 pub use cache::{CacheError, DEFAULT_CACHE_BYTES};

@@ -41,12 +41,13 @@ impl Process {
         let mut command = Command::new(program.path());
         command
             .arg0("enarx-keep")
+            .args(program.arguments())
             .env_clear()
             .current_dir("/")
             // Interrupts typed at a terminal reach the host, which then ends its Keeps in order.
             .process_group(0)
             .stdin(Stdio::from(stream))
-            .stdout(Stdio::null())
+            .stdout(program.image()?.map_or_else(Stdio::null, Stdio::from))
             .stderr(Stdio::from(its_errors));
         Self::run(command, errors, memory).await
     }

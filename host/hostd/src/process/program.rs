@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The Keep program: read once into sealed memory, measured there, and executed from there.
+//! What a Keep is made of: read once into sealed memory, measured there, and executed from there.
 //!
 //! What is measured is what runs, also when the file is replaced or written to meanwhile.
 
@@ -14,7 +14,9 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use sha2::{Digest, Sha256, Sha384};
 
+use crate::backend::Backend;
 use crate::error::HostError;
+use crate::locate::Wanted;
 
 /// Largest program that is taken into memory.
 const MAX_PROGRAM: u64 = 1 << 30;
@@ -23,37 +25,67 @@ const READ_SIZE: usize = 1 << 20;
 /// SHA-384 of the program file.
 pub(crate) type Measurement = [u8; 48];
 
-/// The program of every Keep of one host.
+/// What every Keep of one host is made of.
 pub(crate) struct Program {
-    memory: File,
+    executed: File,
+    /// The unikernel, where it is not the program itself that is the Keep
+    image: Option<File>,
+    arguments: Vec<PathBuf>,
     measurement: OnceLock<Measurement>,
     sha256: OnceLock<[u8; 32]>,
 }
 
 impl Program {
-    /// Takes the program into sealed memory.
-    pub(crate) fn load(path: &Path) -> Result<Arc<Self>, HostError> {
-        let memory = seal(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => HostError::ProgramNotFound { looked: vec![path.to_path_buf()] },
-            _ => HostError::ProgramUnusable { path: path.to_path_buf(), source },
-        })?;
-        Ok(Arc::new(Self { memory, measurement: OnceLock::new(), sha256: OnceLock::new() }))
+    /// Takes the files of a back end into sealed memory.
+    pub(crate) fn load(backend: &Backend) -> Result<Arc<Self>, HostError> {
+        let wanted = match backend {
+            Backend::Process { .. } => Wanted::KeepProgram,
+            Backend::Machine(_) => Wanted::Hypervisor,
+        };
+        let executed = take(backend.executed(), wanted)?;
+        let image = match backend {
+            Backend::Process { .. } => None,
+            Backend::Machine(machine) => Some(take(&machine.image, Wanted::Image)?),
+        };
+        let (measurement, sha256) = Default::default();
+        Ok(Arc::new(Self { executed, image, arguments: backend.arguments(), measurement, sha256 }))
     }
 
     /// The measurement, taken when it is first asked for; waits while somebody else takes it.
     pub(crate) fn measurement(&self) -> Measurement {
-        *self.measurement.get_or_init(|| measure::<Sha384>(&self.memory).map_or([0; 48], Into::into))
+        *self.measurement.get_or_init(|| measure::<Sha384>(self.measured()).map_or([0; 48], Into::into))
     }
 
     /// SHA-256 of the same, for TEEs that measure with it; likewise.
     pub(crate) fn sha256(&self) -> [u8; 32] {
-        *self.sha256.get_or_init(|| measure::<Sha256>(&self.memory).map_or([0; 32], Into::into))
+        *self.sha256.get_or_init(|| measure::<Sha256>(self.measured()).map_or([0; 32], Into::into))
     }
 
     /// A path that leads a child of this process to the sealed program and to nothing else.
     pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.memory.as_raw_fd()))
+        PathBuf::from(format!("/proc/self/fd/{}", self.executed.as_raw_fd()))
     }
+
+    /// What it is told on its command line.
+    pub(crate) fn arguments(&self) -> &[PathBuf] {
+        &self.arguments
+    }
+
+    /// The sealed image, for a child of its own.
+    pub(crate) fn image(&self) -> io::Result<Option<File>> {
+        self.image.as_ref().map(File::try_clone).transpose()
+    }
+
+    fn measured(&self) -> &File {
+        self.image.as_ref().unwrap_or(&self.executed)
+    }
+}
+
+fn take(path: &Path, wanted: Wanted) -> Result<File, HostError> {
+    seal(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => HostError::ProgramNotFound { wanted, looked: vec![path.to_path_buf()] },
+        _ => HostError::ProgramUnusable { path: path.to_path_buf(), source },
+    })
 }
 
 fn seal(path: &Path) -> io::Result<File> {
@@ -107,29 +139,33 @@ fn measure<D: Digest>(memory: &File) -> Option<sha2::digest::Output<D>> {
 mod tests {
     use super::*;
 
+    fn load(path: &Path) -> Result<Arc<Program>, HostError> {
+        Program::load(&Backend::Process { program: path.to_owned() })
+    }
+
     #[test]
     fn the_measurement_is_that_of_the_file_as_it_was_opened() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         std::fs::write(&path, b"first").unwrap();
-        let program = Program::load(&path).unwrap();
+        let program = Program::load(&Backend::Process { program: path.clone() }).unwrap();
         std::fs::write(&path, b"second").unwrap();
         assert_eq!(program.measurement(), <Measurement>::from(Sha384::digest(b"first")));
         assert_eq!(program.sha256(), <[u8; 32]>::from(Sha256::digest(b"first")));
-        let write = program.memory.write_at(b"x", 0).unwrap_err();
+        let write = program.executed.write_at(b"x", 0).unwrap_err();
         assert_eq!(write.kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[test]
     fn what_is_no_program_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Program::load(folder.path()), Err(HostError::ProgramUnusable { .. })));
+        assert!(matches!(load(folder.path()), Err(HostError::ProgramUnusable { .. })));
         let missing = folder.path().join("absent");
         assert!(
-            matches!(Program::load(&missing), Err(HostError::ProgramNotFound { looked }) if looked == [missing])
+            matches!(load(&missing), Err(HostError::ProgramNotFound { looked, .. }) if looked == [missing])
         );
         let empty = folder.path().join("empty");
         std::fs::write(&empty, b"").unwrap();
-        assert!(matches!(Program::load(&empty), Err(HostError::ProgramUnusable { .. })));
+        assert!(matches!(load(&empty), Err(HostError::ProgramUnusable { .. })));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use enarx_hostd::serve::{ServeConfig, ServeError, ServeLimits};
-use enarx_hostd::{ControlStream, Host, HostConfig, HostLimits};
+use enarx_hostd::{Backend, ControlStream, Host, HostConfig, HostLimits};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ pub(crate) fn rude_keep_that(folder: &TempDir, start: &str) -> PathBuf {
 /// A configuration for this Keep program, with a simulated Milan whose keys are in a folder that all tests share.
 pub(crate) fn config(program: PathBuf) -> HostConfig {
     let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("simulator");
-    HostConfig::new(program, keys, "amd/milan".parse().unwrap())
+    HostConfig::new(Backend::Process { program }, keys, "amd/milan".parse().unwrap())
 }
 
 /// A host of rude Keeps.

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use enarx_hostd::api::SandboxLayer;
-use enarx_hostd::{Host, HostConfig, HostError};
+use enarx_hostd::{Backend, Host, HostConfig, HostError};
 use sha2::{Digest as _, Sha384};
 
 use super::Line;
@@ -53,7 +53,8 @@ async fn layers(program: &Path) -> Result<Vec<SandboxLayer>, Line> {
     const ID: &str = "keep";
     let state = State::open().map_err(|failure| Line::failed(ID, &failure))?;
     let platform = PLATFORM.parse().map_err(|error| Line::fail(ID, format!("{error}"), ""))?;
-    let config = HostConfig::new(program.to_owned(), state.simulator_folder(), platform);
+    let config =
+        HostConfig::new(Backend::Process { program: program.to_owned() }, state.simulator_folder(), platform);
     let host = Host::new(config).map_err(|error| refused(ID, &error))?;
     let keep = host.create().await.map_err(|error| refused(ID, &error));
     host.shutdown().await;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::policy::PolicyFile;
+use crate::release;
 use crate::state::State;
 
 /// How files were when they were looked at. One that is not there has no state.
@@ -24,13 +25,12 @@ pub(super) struct Inputs {
 
 impl Inputs {
     pub(super) fn look(state: &State, policy: Option<&Path>) -> Self {
-        let keep_program = enarx_hostd::keep_program(None).ok();
         // A list that cannot be read is reported by the round that needs it.
         let keeps = state.keeps().unwrap_or_default();
         Self {
             policy: files(policy.map(policies).unwrap_or_default()),
             advisories: files(state.advisories().files()),
-            keep_program: files(keep_program),
+            keep_program: files(release::installed()),
             keeps: keeps.into_iter().map(|record| record.keep).collect(),
         }
     }

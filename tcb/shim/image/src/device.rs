@@ -5,15 +5,22 @@
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use core::ptr::NonNull;
 
-use enarx_shim::machine::mux::Packets;
+use bitflags::bitflags;
+use enarx_shim::machine::mux::{Broken, Packets};
+use enarx_shim::machine::packet::HEADER;
 use enarx_shim::machine::{DEVICES, SLOT, SLOTS};
-use virtio_drivers::device::socket::{ConnectionInfo, VirtIOSocket, VsockEvent};
+use virtio_drivers::queue::{OwningQueue, VirtQueue};
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceType, Transport};
 use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE, PhysAddr, Result};
 
-/// Bytes of one buffer for what comes in; there are eight.
-const BUFFER: usize = 16 * 1024 + 64;
+/// Buffers for what comes in, and places for what goes out.
+const QUEUE: usize = 8;
+/// Bytes of one buffer for what comes in.
+const BUFFER: usize = 16 * 1024 + HEADER;
+const RECEIVE: u16 = 0;
+const SEND: u16 = 1;
+const EVENTS: u16 = 2;
 
 /// Where memory of ours and of the device meet. On a machine without a TEE the device sees all of it.
 pub(crate) struct Memory;
@@ -29,7 +36,9 @@ unsafe impl Hal for Memory {
     }
 
     unsafe fn dma_dealloc(_address: PhysAddr, memory: NonNull<u8>, pages: usize) -> i32 {
-        let Ok(layout) = Layout::from_size_align(pages.saturating_mul(PAGE_SIZE), PAGE_SIZE) else { return -1 };
+        let Ok(layout) = Layout::from_size_align(pages.saturating_mul(PAGE_SIZE), PAGE_SIZE) else {
+            return -1;
+        };
         // SAFETY: the caller promises that it came from `dma_alloc` with as many pages.
         unsafe { dealloc(memory.as_ptr(), layout) };
         0
@@ -47,7 +56,14 @@ unsafe impl Hal for Memory {
 }
 
 /// The vsock device.
-pub(crate) struct Socket(VirtIOSocket<Memory, MmioTransport<'static>, BUFFER>);
+pub(crate) struct Socket {
+    transport: MmioTransport<'static>,
+    receive: OwningQueue<Memory, QUEUE, BUFFER>,
+    send: VirtQueue<Memory, QUEUE>,
+    /// The device may say here that the machine was moved, which does not happen to a Keep
+    _events: VirtQueue<Memory, QUEUE>,
+    cid: u64,
+}
 
 /// Looks for the device in the slots in which it may be.
 pub(crate) fn find() -> Option<Socket> {
@@ -56,52 +72,55 @@ pub(crate) fn find() -> Option<Socket> {
         // SAFETY: the address is mapped as a device's for ever and used by nothing else; whatever answers there, reading
         // and writing its registers touches no memory of ours but what it is given.
         let transport = unsafe { MmioTransport::new(header, SLOT as usize) }.ok()?;
-        if transport.device_type() != DeviceType::Socket {
-            return None;
-        }
-        VirtIOSocket::new(transport).ok().map(Socket)
+        (transport.device_type() == DeviceType::Socket).then(|| Socket::new(transport).ok()).flatten()
     })
 }
 
-impl Packets for Socket {
-    fn guest_cid(&self) -> u64 {
-        self.0.guest_cid()
-    }
-
-    fn next(&mut self, handler: &mut dyn FnMut(&VsockEvent, &[u8])) -> Result<Option<()>> {
-        let polled = self.0.poll(|event, body| {
-            handler(&event, body);
-            Ok(Some(event))
-        });
-        match polled {
-            Ok(event) => Ok(event.map(|_| ())),
-            // A packet that is none. It is dropped, as a network would.
-            Err(Error::SocketDeviceError(_)) => Ok(Some(())),
-            Err(error) => Err(error),
+impl Socket {
+    fn new(mut transport: MmioTransport<'static>) -> Result<Self> {
+        let accepted = transport.begin_init(Features::VERSION_1 | Features::EVENT_IDX);
+        if !accepted.contains(Features::VERSION_1) {
+            return Err(Error::Unsupported);
         }
+        let cid = transport.read_config_space::<u64>(0)?;
+        let by_index = accepted.contains(Features::EVENT_IDX);
+        let receive = VirtQueue::new(&mut transport, RECEIVE, false, by_index)?;
+        let send = VirtQueue::new(&mut transport, SEND, false, by_index)?;
+        let events = VirtQueue::new(&mut transport, EVENTS, false, by_index)?;
+        let receive = OwningQueue::new(receive)?;
+        transport.finish_init();
+        if receive.should_notify() {
+            transport.notify(RECEIVE);
+        }
+        Ok(Self { transport, receive, send, _events: events, cid })
+    }
+}
+
+impl Packets for Socket {
+    fn cid(&self) -> u64 {
+        self.cid
     }
 
-    fn connect(&mut self, connection: &ConnectionInfo) -> Result {
-        self.0.connect(connection)
+    fn receive(&mut self, handler: &mut dyn FnMut(&[u8])) -> core::result::Result<bool, Broken> {
+        let received = self.receive.poll(&mut self.transport, |packet| {
+            handler(packet);
+            Ok(Some(()))
+        });
+        received.map(|packet| packet.is_some()).map_err(|_| Broken)
     }
 
-    fn accept(&mut self, connection: &ConnectionInfo) -> Result {
-        self.0.accept(connection)
+    fn send(&mut self, header: &[u8; HEADER], body: &[u8]) -> core::result::Result<(), Broken> {
+        let parts: &[&[u8]] = if body.is_empty() { &[header] } else { &[header, body] };
+        let sent = self.send.add_notify_wait_pop(parts, &mut [], &mut self.transport);
+        sent.map(drop).map_err(|_| Broken)
     }
+}
 
-    fn send(&mut self, bytes: &[u8], connection: &mut ConnectionInfo) -> Result {
-        self.0.send(bytes, connection)
-    }
-
-    fn credit(&mut self, connection: &ConnectionInfo) -> Result {
-        self.0.credit_update(connection)
-    }
-
-    fn shutdown(&mut self, connection: &ConnectionInfo) -> Result {
-        self.0.shutdown(connection)
-    }
-
-    fn reset(&mut self, connection: &ConnectionInfo) -> Result {
-        self.0.force_close(connection)
+bitflags! {
+    /// What the device offers and this driver takes (section 6).
+    #[derive(Clone, Copy, Debug)]
+    struct Features: u64 {
+        const EVENT_IDX = 1 << 29;
+        const VERSION_1 = 1 << 32;
     }
 }

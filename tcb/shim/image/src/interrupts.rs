@@ -20,7 +20,8 @@ pub(crate) const TIMER_VECTOR: u8 = 0x32;
 /// What the interrupt controller says when there is nothing to say.
 pub(crate) const SPURIOUS_VECTOR: u8 = 0xff;
 
-const _: () = assert!(DEVICE_VECTOR != TIMER_VECTOR && DEVICE_VECTOR != SPURIOUS_VECTOR && DEVICE_VECTOR >= 32);
+const _: () =
+    assert!(DEVICE_VECTOR != TIMER_VECTOR && DEVICE_VECTOR != SPURIOUS_VECTOR && DEVICE_VECTOR >= 32);
 
 /// Interrupt gate, present, for the kernel.
 const GATE: u128 = 0x8e << 40;
@@ -36,7 +37,8 @@ pub(crate) fn set_up() {
     let task = TASK.call_once(|| {
         let mut task = TaskStateSegment::new();
         task.interrupt_stack_table[usize::from(FAULT_STACK)] = VirtAddr::new(image::fault_stack_top());
-        task.interrupt_stack_table[usize::from(INTERRUPT_STACK)] = VirtAddr::new(image::interrupt_stack_top());
+        task.interrupt_stack_table[usize::from(INTERRUPT_STACK)] =
+            VirtAddr::new(image::interrupt_stack_top());
         task
     });
     let (segments, [code, data, state]) = SEGMENTS.call_once(|| {
@@ -72,7 +74,9 @@ pub(crate) fn set_up() {
         core::array::from_fn(|vector| match vector {
             0..32 => gate(image::exception_entries() + 16 * vector as u64, code.0, FAULT_STACK),
             _ if vector == usize::from(TIMER_VECTOR) => gate(image::timer_entry(), code.0, INTERRUPT_STACK),
-            _ if vector == usize::from(SPURIOUS_VECTOR) => gate(image::spurious_entry(), code.0, INTERRUPT_STACK),
+            _ if vector == usize::from(SPURIOUS_VECTOR) => {
+                gate(image::spurious_entry(), code.0, INTERRUPT_STACK)
+            }
             _ => gate(image::other_entry(), code.0, INTERRUPT_STACK),
         })
     });

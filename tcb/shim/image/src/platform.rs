@@ -56,7 +56,13 @@ impl Wake for Woken {
 
 impl Machine {
     /// `asks` says that the device does not interrupt and has to be asked.
-    pub(crate) fn new(launch: Launch, processor: &Processor, clock: TscClock, socket: Socket, asks: bool) -> Self {
+    pub(crate) fn new(
+        launch: Launch,
+        processor: &Processor,
+        clock: TscClock,
+        socket: Socket,
+        asks: bool,
+    ) -> Self {
         Self {
             launch,
             engine: processor.engine,

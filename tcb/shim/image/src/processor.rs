@@ -93,7 +93,8 @@ pub(crate) fn set_up() -> Result<Processor, Ending> {
     // user pages and no global ones.
     unsafe { Cr4::write(flags) };
     let registers = widen();
-    let found = |name: &str| CODE.iter().any(|(known, bit, needs)| *known == name && usable(bit, *needs, registers));
+    let found =
+        |name: &str| CODE.iter().any(|(known, bit, needs)| *known == name && usable(bit, *needs, registers));
     let features = *FEATURES.call_once(|| CpuFeatures::detect(found));
     let engine = EngineSpec::new(Target::of_this_build(), features).unwrap_or_else(EngineSpec::pulley);
     Ok(Processor { engine, has_deadline_timer: has(&DEADLINE) })

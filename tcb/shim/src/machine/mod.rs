@@ -9,6 +9,7 @@
 pub mod layout;
 pub mod mux;
 pub mod noise;
+pub mod packet;
 pub mod start_info;
 
 /// Where the slots of virtio-mmio devices begin: the layout of QEMU's machine `microvm`.

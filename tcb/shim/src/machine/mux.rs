@@ -12,10 +12,8 @@ use core::mem;
 use core::task::{Context, Poll, Waker};
 
 use enarx_keep::StreamError;
-use virtio_drivers::Result as DeviceResult;
-use virtio_drivers::device::socket::{
-    ConnectionInfo, DisconnectReason, VsockAddr, VsockEvent, VsockEventType,
-};
+
+use super::packet::{Address, HEADER, Header, Operation};
 
 /// Bytes that are kept for a stream until it is read.
 pub const BUFFER: usize = 64 * 1024;
@@ -23,32 +21,27 @@ pub const BUFFER: usize = 64 * 1024;
 pub const MAX_CONNECTIONS: usize = 32;
 /// The host's context identifier.
 const HOST: u64 = 2;
-/// Longest packet that is sent.
-const MAX_PACKET: usize = 16 * 1024;
+/// Most bytes in a packet that is sent.
+const MAX_BODY: usize = 16 * 1024;
 /// Local ports of streams that the Keep opens; below are those that it serves.
 const FIRST_LOCAL_PORT: u32 = 1 << 16;
 /// Packets that are looked at in one go.
-const MAX_EVENTS: usize = 64;
+const MAX_PACKETS: usize = 64;
 
 /// A vsock device, packet by packet.
 pub trait Packets {
     /// The context identifier of this machine.
-    fn guest_cid(&self) -> u64;
-    /// Hands the next packet that has come to `handler`. `None` when there is none, or it was not one.
-    fn next(&mut self, handler: &mut dyn FnMut(&VsockEvent, &[u8])) -> DeviceResult<Option<()>>;
-    /// Asks for a connection.
-    fn connect(&mut self, connection: &ConnectionInfo) -> DeviceResult;
-    /// Accepts one.
-    fn accept(&mut self, connection: &ConnectionInfo) -> DeviceResult;
-    /// Sends bytes, at most as many as the peer has room for.
-    fn send(&mut self, bytes: &[u8], connection: &mut ConnectionInfo) -> DeviceResult;
-    /// Says how much room there is.
-    fn credit(&mut self, connection: &ConnectionInfo) -> DeviceResult;
-    /// Says that nothing more is sent or read.
-    fn shutdown(&mut self, connection: &ConnectionInfo) -> DeviceResult;
-    /// Ends a connection at once.
-    fn reset(&mut self, connection: &ConnectionInfo) -> DeviceResult;
+    fn cid(&self) -> u64;
+    /// Hands the next packet that has come to `handler`, whatever it is. `false` when there is none.
+    fn receive(&mut self, handler: &mut dyn FnMut(&[u8])) -> Result<bool, Broken>;
+    /// Sends a packet.
+    fn send(&mut self, header: &[u8; HEADER], body: &[u8]) -> Result<(), Broken>;
 }
+
+/// A device that is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the vsock device broke the rules of virtio")]
+pub struct Broken;
 
 /// Which connection; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +60,20 @@ pub struct Mux<P> {
 
 struct Connection {
     id: Id,
-    info: ConnectionInfo,
+    local: u32,
+    peer: Address,
     received: VecDeque<u8>,
-    /// Bytes that were read since the peer was last told
-    freed: usize,
-    /// Bytes sent so far, modulo 2^32, and how many of them the peer has room for and has taken
+    /// Bytes that were read here in all, modulo 2^32, and how many of them the peer does not know of
+    read: u32,
+    untold: usize,
+    /// Bytes sent in all, modulo 2^32, how much room the peer has for them, and how many it has taken
     sent: u32,
     room: u32,
     taken: u32,
     state: State,
+    /// What the peer has said that it does no more
+    peer_sends: bool,
+    peer_receives: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -85,8 +83,6 @@ enum State {
     /// Asked for and not answered
     Connecting,
     Open,
-    /// The peer sends nothing more
-    PeerDone,
     /// Nobody here is interested any more; the peer has been told
     Closing,
     /// Over
@@ -109,22 +105,23 @@ impl<P: Packets> Mux<P> {
 
     /// Looks at what has come, and wakes who waits for it. Says whether there was anything.
     pub fn poll(&mut self) -> bool {
-        for index in 0..MAX_EVENTS {
-            let mut event = None;
-            let mut body = Vec::new();
-            let result = self.packets.next(&mut |next, bytes| {
-                body.extend_from_slice(bytes);
-                event = Some(next.clone());
-            });
-            match (result, event) {
-                (Ok(_), Some(event)) => self.event(&event, &body),
-                (Ok(None), None) => return index > 0,
-                // A packet that is none is dropped; a device that fails for good says so again and again.
-                (Ok(Some(())), None) => {}
-                (Err(_), _) => {
+        for count in 0..MAX_PACKETS {
+            let mut packet = Vec::new();
+            match self.packets.receive(&mut |bytes| packet.extend_from_slice(bytes)) {
+                Ok(true) => {}
+                Ok(false) => return count > 0,
+                Err(Broken) => {
+                    let first = !self.broken;
                     self.fail();
-                    return true;
+                    return first;
                 }
+            }
+            // What is no packet is dropped, as a network would.
+            if let Some((header, body)) = Header::decode(&packet)
+                && header.to.cid == self.packets.cid()
+                && header.from.cid == HOST
+            {
+                self.handle(&header, body);
             }
         }
         true
@@ -146,14 +143,10 @@ impl<P: Packets> Mux<P> {
     pub fn connect(&mut self, port: u32) -> Result<Id, StreamError> {
         let local = self.next_port;
         self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_LOCAL_PORT);
-        let peer = VsockAddr { cid: HOST, port };
+        let peer = Address { cid: HOST, port };
         let id = self.add(peer, local, State::Connecting).ok_or(StreamError)?;
-        let Some(connection) = self.connections.last() else { return Err(StreamError) };
-        if self.packets.connect(&connection.info).is_err() {
-            self.fail();
-            return Err(StreamError);
-        }
-        Ok(id)
+        self.say(id, Operation::Request, b"");
+        if self.broken { Err(StreamError) } else { Ok(id) }
     }
 
     /// Reads into `buffer`; 0 is the end.
@@ -163,26 +156,21 @@ impl<P: Packets> Mux<P> {
         context: &Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, StreamError>> {
-        let Some(connection) = self.connections.iter_mut().find(|known| known.id == id) else {
-            return Poll::Ready(Err(StreamError));
-        };
+        let Some(connection) = self.connection(id) else { return Poll::Ready(Err(StreamError)) };
         if connection.received.is_empty() {
             return match connection.state {
-                State::Connecting | State::Open => {
+                State::Connecting | State::Open if connection.peer_sends => {
                     connection.reader = Some(context.waker().clone());
                     Poll::Pending
                 }
-                State::PeerDone => Poll::Ready(Ok(0)),
+                State::Connecting | State::Open => Poll::Ready(Ok(0)),
                 State::Closing | State::Reset => Poll::Ready(Err(StreamError)),
             };
         }
         let count = connection.take(buffer);
         // The peer is told before it has to stop, and not for every byte.
-        if connection.freed >= BUFFER / 2 && connection.state == State::Open {
-            connection.freed = 0;
-            if self.packets.credit(&connection.info).is_err() {
-                self.fail();
-            }
+        if connection.untold >= BUFFER / 2 && connection.state == State::Open {
+            self.say(id, Operation::CreditUpdate, b"");
         }
         Poll::Ready(Ok(count))
     }
@@ -194,130 +182,129 @@ impl<P: Packets> Mux<P> {
         context: &Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, StreamError>> {
-        let Some(connection) = self.connections.iter_mut().find(|known| known.id == id) else {
-            return Poll::Ready(Err(StreamError));
-        };
+        let Some(connection) = self.connection(id) else { return Poll::Ready(Err(StreamError)) };
+        let count = bytes.len().min(MAX_BODY).min(connection.peer_room());
         match connection.state {
-            State::Open | State::PeerDone if bytes.is_empty() => return Poll::Ready(Ok(0)),
-            State::Open | State::PeerDone => {}
-            State::Connecting => {
+            State::Open if !connection.peer_receives => return Poll::Ready(Err(StreamError)),
+            State::Open if bytes.is_empty() => return Poll::Ready(Ok(0)),
+            State::Open if count > 0 => {}
+            State::Open | State::Connecting => {
                 connection.writer = Some(context.waker().clone());
                 return Poll::Pending;
             }
             State::Closing | State::Reset => return Poll::Ready(Err(StreamError)),
         }
-        let count = bytes.len().min(MAX_PACKET).min(connection.peer_room());
-        if count == 0 {
-            connection.writer = Some(context.waker().clone());
-            return Poll::Pending;
-        }
-        let part = bytes.get(..count).unwrap_or_default();
-        if self.packets.send(part, &mut connection.info).is_err() {
-            // Only a peer whose counters contradict each other gets here.
-            connection.end();
-            return Poll::Ready(Err(StreamError));
-        }
         connection.sent = connection.sent.wrapping_add(u32::try_from(count).unwrap_or(u32::MAX));
-        connection.freed = 0;
-        Poll::Ready(Ok(count))
+        self.say(id, Operation::Data, bytes.get(..count).unwrap_or_default());
+        if self.broken { Poll::Ready(Err(StreamError)) } else { Poll::Ready(Ok(count)) }
     }
 
     /// Nobody here is interested in this connection any more. What was written still arrives.
     pub fn release(&mut self, id: Id) {
-        let Some(connection) = self.connections.iter_mut().find(|known| known.id == id) else { return };
+        let Some(connection) = self.connection(id) else { return };
         connection.received = VecDeque::new();
         match connection.state {
             State::Reset => self.connections.retain(|known| known.id != id),
             State::Closing => {}
-            State::Connecting | State::Open | State::PeerDone => {
+            State::Connecting | State::Open => {
                 connection.state = State::Closing;
-                if self.packets.shutdown(&connection.info).is_err() {
-                    self.fail();
-                }
+                self.say(id, Operation::Shutdown { receive: true, send: true }, b"");
             }
         }
     }
 
-    fn event(&mut self, event: &VsockEvent, body: &[u8]) {
-        let cid = self.packets.guest_cid();
-        let found = self.connections.iter_mut().position(|known| event.matches_connection(&known.info, cid));
-        let Some(index) = found else { return self.unexpected(event, cid) };
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        connection.update(event);
-        let answer = match event.event_type {
-            VsockEventType::Connected if connection.state == State::Connecting => {
+    fn handle(&mut self, header: &Header, body: &[u8]) {
+        let known = self
+            .connections
+            .iter_mut()
+            .find(|known| known.peer == header.from && known.local == header.to.port);
+        let Some(connection) = known else { return self.unexpected(header) };
+        let id = connection.id;
+        connection.update(header);
+        match header.operation {
+            Operation::Response if connection.state == State::Connecting => {
                 connection.state = State::Open;
                 connection.wake();
-                Ok(())
             }
-            VsockEventType::Received { .. } => connection.receive(body, &mut self.packets),
-            VsockEventType::CreditRequest => self.packets.credit(&connection.info),
-            VsockEventType::CreditUpdate => Ok(()),
-            VsockEventType::Disconnected { reason } => {
-                return self.disconnected(index, reason);
+            Operation::Data if connection.takes(body) => connection.receive(body),
+            Operation::CreditRequest => self.say(id, Operation::CreditUpdate, b""),
+            Operation::CreditUpdate => {}
+            Operation::Reset => self.over(id),
+            Operation::Shutdown { .. } if connection.state == State::Closing => {
+                self.say(id, Operation::Reset, b"");
+                self.over(id);
             }
-            // An answer that was not asked for, a second request for what is there.
-            VsockEventType::Connected | VsockEventType::ConnectionRequest => {
-                connection.end();
-                self.packets.reset(&connection.info)
+            Operation::Shutdown { receive, send } => {
+                connection.peer_sends &= !send;
+                connection.peer_receives &= !receive;
+                connection.wake();
             }
-        };
-        if answer.is_err() {
-            self.fail();
+            // Bytes that there is no room for, an answer that was not asked for, a second request for what is there.
+            Operation::Data | Operation::Response | Operation::Request => {
+                self.say(id, Operation::Reset, b"");
+                self.over(id);
+            }
         }
     }
 
     /// A packet that belongs to no connection: a request, or to be answered with a reset.
-    fn unexpected(&mut self, event: &VsockEvent, cid: u64) {
-        if event.destination.cid != cid || event.source.cid != HOST {
-            return;
-        }
-        let port = event.destination.port;
-        let result = match event.event_type {
-            VsockEventType::ConnectionRequest if port < FIRST_LOCAL_PORT => {
-                match self.add(event.source, port, State::Open) {
-                    None => self.packets.reset(&ConnectionInfo::new(event.source, port)),
-                    Some(id) => self.accept(id, port, event),
-                }
-            }
-            VsockEventType::Disconnected { .. } => Ok(()),
-            _ => self.packets.reset(&ConnectionInfo::new(event.source, port)),
+    fn unexpected(&mut self, header: &Header) {
+        let (peer, port) = (header.from, header.to.port);
+        let added = match header.operation {
+            Operation::Request if port < FIRST_LOCAL_PORT => self.add(peer, port, State::Open),
+            Operation::Reset => return,
+            _ => None,
         };
-        if result.is_err() {
-            self.fail();
+        let Some(id) = added else {
+            let from = Address { cid: self.packets.cid(), port };
+            let reset = Header { from, to: peer, operation: Operation::Reset, length: 0, room: 0, taken: 0 };
+            if self.packets.send(&reset.encode(), b"").is_err() {
+                self.fail();
+            }
+            return;
+        };
+        if let Some(connection) = self.connection(id) {
+            connection.update(header);
         }
-    }
-
-    fn accept(&mut self, id: Id, port: u32, event: &VsockEvent) -> DeviceResult {
-        let Some(connection) = self.connections.last_mut() else { return Ok(()) };
-        connection.update(event);
-        self.packets.accept(&connection.info)?;
         self.accepted.push_back((port, id));
         wake(&mut self.acceptor);
-        Ok(())
+        self.say(id, Operation::Response, b"");
     }
 
-    fn disconnected(&mut self, index: usize, reason: DisconnectReason) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
-        let closing = connection.state == State::Closing;
-        match reason {
-            DisconnectReason::Shutdown if !closing => connection.peer_done(),
-            _ => connection.end(),
+    /// The peer knows nothing of this connection any more. Who holds it here learns it when it next looks.
+    fn over(&mut self, id: Id) {
+        let Some(connection) = self.connection(id) else { return };
+        let held = connection.state != State::Closing;
+        connection.end();
+        if !held {
+            self.connections.retain(|known| known.id != id);
         }
-        let result = match reason {
-            DisconnectReason::Shutdown if closing => self.packets.reset(&connection.info),
-            _ => Ok(()),
+    }
+
+    fn connection(&mut self, id: Id) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|known| known.id == id)
+    }
+
+    /// Sends a packet of a connection.
+    fn say(&mut self, id: Id, operation: Operation, body: &[u8]) {
+        let cid = self.packets.cid();
+        let Some(connection) = self.connection(id) else { return };
+        connection.untold = 0;
+        let header = Header {
+            from: Address { cid, port: connection.local },
+            to: connection.peer,
+            operation,
+            length: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            room: u32::try_from(BUFFER).unwrap_or(u32::MAX),
+            taken: connection.read,
         };
-        if closing {
-            self.connections.swap_remove(index);
-        }
-        if result.is_err() {
+        if self.packets.send(&header.encode(), body).is_err() {
             self.fail();
         }
     }
 
     /// Makes room for one more by forgetting the oldest that is only being closed.
-    fn add(&mut self, peer: VsockAddr, port: u32, state: State) -> Option<Id> {
+    fn add(&mut self, peer: Address, local: u32, state: State) -> Option<Id> {
         if self.broken {
             return None;
         }
@@ -327,17 +314,19 @@ impl<P: Packets> Mux<P> {
         }
         let id = Id(self.next_id);
         self.next_id += 1;
-        let mut info = ConnectionInfo::new(peer, port);
-        info.buf_alloc = u32::try_from(BUFFER).unwrap_or(u32::MAX);
         self.connections.push(Connection {
             id,
-            info,
+            local,
+            peer,
             received: VecDeque::new(),
-            freed: 0,
+            read: 0,
+            untold: 0,
             sent: 0,
             room: 0,
             taken: 0,
             state,
+            peer_sends: true,
+            peer_receives: true,
             reader: None,
             writer: None,
         });
@@ -359,33 +348,29 @@ impl Connection {
         usize::try_from(self.room.checked_sub(waiting).unwrap_or(0)).unwrap_or(0)
     }
 
-    fn update(&mut self, event: &VsockEvent) {
-        self.room = event.buffer_status.buffer_allocation;
-        self.taken = event.buffer_status.forward_count;
-        self.info.update_for_event(event);
+    fn update(&mut self, header: &Header) {
+        self.room = header.room;
+        self.taken = header.taken;
         if self.peer_room() > 0 {
             wake(&mut self.writer);
         }
     }
 
-    fn receive(&mut self, body: &[u8], packets: &mut impl Packets) -> DeviceResult {
+    /// Whether there is room for these bytes, and they may come at all. What nobody reads takes no room.
+    fn takes(&self, body: &[u8]) -> bool {
         match self.state {
-            // Nobody reads it: its room is given back at once.
-            State::Closing => {
-                self.info.done_forwarding(body.len());
-                Ok(())
-            }
-            State::Open if body.len() <= BUFFER.saturating_sub(self.received.len()) => {
-                self.received.extend(body);
-                wake(&mut self.reader);
-                Ok(())
-            }
-            // More than there is room for, or after its own end.
-            State::Open | State::Connecting | State::PeerDone => {
-                self.end();
-                packets.reset(&self.info)
-            }
-            State::Reset => Ok(()),
+            State::Closing => true,
+            State::Open => self.peer_sends && body.len() <= BUFFER.saturating_sub(self.received.len()),
+            State::Connecting | State::Reset => false,
+        }
+    }
+
+    fn receive(&mut self, body: &[u8]) {
+        if self.state == State::Closing {
+            self.forwarded(body.len());
+        } else {
+            self.received.extend(body);
+            wake(&mut self.reader);
         }
     }
 
@@ -399,16 +384,13 @@ impl Connection {
             to.copy_from_slice(from);
         }
         self.received.drain(..count);
-        self.info.done_forwarding(count);
-        self.freed += count;
+        self.forwarded(count);
         count
     }
 
-    fn peer_done(&mut self) {
-        if matches!(self.state, State::Connecting | State::Open) {
-            self.state = State::PeerDone;
-        }
-        self.wake();
+    fn forwarded(&mut self, count: usize) {
+        self.read = self.read.wrapping_add(u32::try_from(count).unwrap_or(u32::MAX));
+        self.untold += count;
     }
 
     fn end(&mut self) {
