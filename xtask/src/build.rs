@@ -8,6 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::image;
+
 /// Crates that must build without an operating system: all that a Keep on bare hardware consists of.
 const BARE_METAL: &[&str] =
     &["enarx-evidence", "enarx-verifier", "enarx-package", "enarx-session", "enarx-runtime", "enarx-keep"];
@@ -51,18 +53,20 @@ pub(crate) fn release_dir(root: &Path) -> PathBuf {
     target_dir(root).join("release")
 }
 
-/// Builds `enarx` and `enarx-keep` in release mode.
+/// Builds `enarx`, `enarx-keep`, `enarx-vmm` and the unikernel in release mode.
 ///
-/// Two runs of cargo on purpose: in one run cargo would merge the features of both, and the Keep would contain the
+/// Several runs of cargo on purpose: in one run cargo would merge the features of all, and the Keep would contain the
 /// compiler that only the tenant's side may have.
 pub(crate) fn programs(root: &Path) -> Result<()> {
     for arguments in [
-        ["--package", "enarx-shim", "--features", "process", "--bin", "enarx-keep"].as_slice(),
+        ["--package", "enarx-shim", "--no-default-features", "--features", "process", "--bin", "enarx-keep"]
+            .as_slice(),
+        ["--package", "enarx-vmm", "--bin", "enarx-vmm"].as_slice(),
         ["--package", "enarx", "--bin", "enarx"].as_slice(),
     ] {
         succeed(cargo(root).args(["build", "--release"]).args(arguments))?;
     }
-    Ok(())
+    image::install(root, &release_dir(root))
 }
 
 /// Builds the example workloads with their own manifests, as a user of Enarx would.

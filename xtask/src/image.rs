@@ -22,7 +22,7 @@ pub(crate) fn build(root: &Path, console: bool) -> Result<PathBuf> {
     let folder = target_dir(root).join("image");
     let mut command = cargo(&root.join(FOLDER));
     command
-        .args(["build", "--release", "--target", TARGET])
+        .args(["build", "--release", "--locked", "--target", TARGET])
         .args(console.then_some("--features=console"))
         .arg("--target-dir")
         .arg(&folder)
@@ -31,6 +31,15 @@ pub(crate) fn build(root: &Path, console: bool) -> Result<PathBuf> {
         .env(RUSTFLAGS, flags(root, &folder, &absent_std(root, &folder)?)?);
     succeed(&mut command)?;
     Ok(folder.join(TARGET).join("release").join("keep-image"))
+}
+
+/// Builds the image and puts it where `enarx` looks for it when it is in `folder`.
+pub(crate) fn install(root: &Path, folder: &Path) -> Result<()> {
+    let image = build(root, false)?;
+    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    let place = folder.join("enarx-keep.elf");
+    fs::copy(&image, &place).with_context(|| format!("could not write {}", place.display()))?;
+    Ok(())
 }
 
 /// Compiles what stands for `std`: crates that name it get nothing, and crates that use it do not compile.

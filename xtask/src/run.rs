@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::build::{self, cargo, succeed};
+use crate::image;
 
 /// The README's first command: the whole path on one machine.
 pub(crate) fn hello(root: &Path) -> Result<()> {
@@ -28,6 +29,7 @@ pub(crate) fn hello(root: &Path) -> Result<()> {
 pub(crate) fn tests(root: &Path) -> Result<()> {
     const CHOICE: [&str; 3] = ["--workspace", "--features", "enarx-shim/process"];
     build::examples(root)?;
+    image::install(root, &build::target_dir(root).join("debug"))?;
     succeed(cargo(root).arg("build").args(CHOICE).args(["--bins", "--tests"]))?;
     succeed(cargo(root).arg("test").args(CHOICE).arg("--no-fail-fast"))
 }
