@@ -15,19 +15,21 @@ use rustix::net::{
 };
 
 /// Standard input.
-pub(super) struct HostStream {
+pub struct HostStream {
     socket: Rc<Stdin>,
 }
 
 /// A packet from the host.
-pub(super) struct Incoming {
-    pub(super) bytes: Vec<u8>,
-    pub(super) stream: Option<OwnedFd>,
+pub struct Incoming {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The descriptor that came with it.
+    pub stream: Option<OwnedFd>,
 }
 
 /// Why there is no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPacket {
+pub enum NoPacket {
     /// There is none yet.
     Yet,
     /// The host closed its end.
@@ -37,22 +39,24 @@ pub(super) enum NoPacket {
 }
 
 impl HostStream {
-    pub(super) fn new() -> Self {
+    /// The stream that the host started this process with.
+    #[allow(clippy::new_without_default, reason = "it is not a value but what stands at descriptor 0")]
+    pub fn new() -> Self {
         Self { socket: Rc::new(stdin()) }
     }
 
     /// What to wait for.
-    pub(super) fn descriptor(&self) -> Rc<dyn AsFd> {
+    pub fn descriptor(&self) -> Rc<dyn AsFd> {
         self.socket.clone()
     }
 
     /// The next packet if it is there.
-    pub(super) fn receive(&self) -> Result<Incoming, NoPacket> {
+    pub fn receive(&self) -> Result<Incoming, NoPacket> {
         self.receive_with(RecvFlags::DONTWAIT)
     }
 
     /// The next packet, waiting for it.
-    pub(super) fn receive_blocking(&self) -> Result<Incoming, NoPacket> {
+    pub fn receive_blocking(&self) -> Result<Incoming, NoPacket> {
         self.receive_with(RecvFlags::empty())
     }
 
@@ -89,7 +93,7 @@ impl HostStream {
     }
 
     /// Sends a packet, if the host takes it at once.
-    pub(super) fn send(&self, packet: &[u8], stream: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+    pub fn send(&self, packet: &[u8], stream: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if let Some(stream) = &stream {

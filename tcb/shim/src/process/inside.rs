@@ -5,7 +5,7 @@
 use std::io;
 
 use enarx_keep::End;
-use enarx_keep::launch::Launch;
+use enarx_keep::launch::{Backend, Launch};
 use enarx_keep::wire::{ToHost, ToKeep};
 
 use super::Fatal;
@@ -26,6 +26,10 @@ pub(super) fn run(mut layers: Layers) -> Result<u8, Fatal> {
     let Incoming { bytes, stream: None } = first else { return Err(Fatal::Protocol) };
     let Ok(ToKeep::Launch(text)) = ToKeep::decode(&bytes) else { return Err(Fatal::Protocol) };
     let launch = Launch::parse(&text)?;
+    // This is a process, and its evidence may not say anything else.
+    if launch.backend != Backend::Process {
+        return Err(Fatal::Protocol);
+    }
 
     let report = layers.into_report();
     let complete = report.missing().next().is_none();
@@ -47,7 +51,7 @@ fn shut_in(layers: &mut Layers) -> Result<Ticker, Fatal> {
     let closed = descriptors::close_all_but_standard();
     layers.note("closed-descriptors", closed);
     layers.note("empty-root", root::empty());
-    layers.note("resource-limits", limits::set());
+    layers.note("resource-limits", limits::set(limits::DESCRIPTORS));
     layers.note("no-capabilities", identity::drop_capabilities());
     layers.note("not-dumpable", identity::forbid_dumps());
     // After the capabilities, whose change would take the signal back.

@@ -7,12 +7,12 @@
 //! to it. All that the second can do from then on is to talk on streams that the host hands in.
 
 mod clock;
-mod host;
+pub mod host;
 mod inside;
-mod outside;
+pub mod outside;
 mod platform;
 mod reactor;
-mod sandbox;
+pub mod sandbox;
 mod stream;
 mod ticker;
 

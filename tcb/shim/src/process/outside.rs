@@ -22,7 +22,9 @@ pub(super) fn run() -> Result<u8, Fatal> {
     }
     descriptors::close_all_but_standard().map_err(Fatal::Start)?;
     let host = parent::open();
-    await_launch(host.as_ref().ok())?;
+    if !await_launch(host.as_ref().ok()).map_err(Fatal::Start)? {
+        return Err(Fatal::HostGone);
+    }
     ignore_the_terminal();
 
     let mut layers = Layers::default();
@@ -43,24 +45,21 @@ pub(super) fn run() -> Result<u8, Fatal> {
 }
 
 /// Waits until the host has sent something, without taking it: before that it sets limits on this process, which it
-/// no longer could once this process has left its namespaces.
-fn await_launch(host: Option<&OwnedFd>) -> Result<(), Fatal> {
+/// no longer could once this process has left its namespaces. `false`: the host is dead.
+pub fn await_launch(host: Option<&OwnedFd>) -> io::Result<bool> {
     let stdin = io::stdin();
     let mut watched = vec![PollFd::new(&stdin, PollFlags::IN)];
     watched.extend(host.map(|host| PollFd::new(host, PollFlags::IN)));
     while let Err(error) = poll(&mut watched, None) {
         if error != rustix::io::Errno::INTR {
-            return Err(Fatal::Start(error.into()));
+            return Err(error.into());
         }
     }
-    match watched.first() {
-        Some(stdin) if !stdin.revents().is_empty() => Ok(()),
-        _ => Err(Fatal::HostGone),
-    }
+    Ok(watched.first().is_some_and(|stdin| !stdin.revents().is_empty()))
 }
 
 /// Signals that a terminal sends to everybody in front of it are for the host to act on.
-fn ignore_the_terminal() {
+pub fn ignore_the_terminal() {
     let signals = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGHUP];
     let _ = SigSet::from_iter(signals).thread_block();
 }

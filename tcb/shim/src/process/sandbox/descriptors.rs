@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 
 /// Closes every descriptor above standard error. Needs `/proc`, so it comes before the root is emptied.
-pub(in super::super) fn close_all_but_standard() -> io::Result<()> {
+pub fn close_all_but_standard() -> io::Result<()> {
     let mut open: Vec<i32> = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {

@@ -17,7 +17,7 @@ use rustix::thread::{
 pub(super) const NOBODY: u32 = 65534;
 
 /// Stops being root. A host that is not root itself already gave the Keep its own, limited user.
-pub(in super::super) fn become_unprivileged() -> Result<Cow<'static, str>, String> {
+pub fn become_unprivileged() -> Result<Cow<'static, str>, String> {
     if !Uid::effective().is_root() {
         return Ok(Cow::Owned(format!("user {}", Uid::effective())));
     }
@@ -39,12 +39,12 @@ pub(in super::super) fn become_unprivileged() -> Result<Cow<'static, str>, Strin
 }
 
 /// Nothing that is executed from here on gains privileges.
-pub(in super::super) fn forbid_new_privileges() -> io::Result<()> {
+pub fn forbid_new_privileges() -> io::Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
 /// Lets the second process empty its root, the one thing it still needs a capability of its namespace for.
-pub(in super::super) fn pass_on_mounting() -> io::Result<()> {
+pub fn pass_on_mounting() -> io::Result<()> {
     let mut sets = capabilities(None)?;
     sets.inheritable = CapabilitySet::SYS_ADMIN;
     set_capabilities(None, sets)?;
@@ -52,13 +52,13 @@ pub(in super::super) fn pass_on_mounting() -> io::Result<()> {
 }
 
 /// Gives up every capability, in every set that a process can give up.
-pub(in super::super) fn drop_capabilities() -> io::Result<()> {
+pub fn drop_capabilities() -> io::Result<()> {
     clear_ambient_capability_set()?;
     let none = CapabilitySet::empty();
     Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
 }
 
 /// No core dump, no debugger, no `/proc/<pid>/mem` for anybody but the host's root.
-pub(in super::super) fn forbid_dumps() -> io::Result<()> {
+pub fn forbid_dumps() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

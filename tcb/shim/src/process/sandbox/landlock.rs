@@ -13,7 +13,7 @@ use landlock::{
 const NEWEST: ABI = ABI::V6;
 
 /// Denies everything that this kernel can deny, for good.
-pub(in super::super) fn deny_all() -> Result<Cow<'static, str>, String> {
+pub fn deny_all() -> Result<Cow<'static, str>, String> {
     let status = restrict().map_err(|error| error.to_string())?;
     let LandlockStatus::Available { effective_abi, .. } = status.landlock else {
         return Err(String::from("the kernel does not offer Landlock"));

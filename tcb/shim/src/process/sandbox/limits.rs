@@ -7,13 +7,12 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Descriptors: the standard three, the control streams, one for evidence, and room to refuse more.
-const DESCRIPTORS: u64 = 32;
+pub const DESCRIPTORS: u64 = 32;
 /// Address space. More than any workload may have of memory and files together; real memory is the host's to limit,
 /// by control groups.
 const ADDRESS_SPACE: u64 = 128 << 30;
 
-const LIMITS: [(Resource, u64); 6] = [
-    (Resource::RLIMIT_NOFILE, DESCRIPTORS),
+const LIMITS: [(Resource, u64); 5] = [
     (Resource::RLIMIT_AS, ADDRESS_SPACE),
     (Resource::RLIMIT_CORE, 0),
     (Resource::RLIMIT_FSIZE, 0),
@@ -21,9 +20,10 @@ const LIMITS: [(Resource, u64); 6] = [
     (Resource::RLIMIT_MSGQUEUE, 0),
 ];
 
-/// Sets all limits but the one on threads. What the host has limited further stays so.
-pub(in super::super) fn set() -> io::Result<()> {
-    LIMITS.iter().try_for_each(|(resource, limit)| {
+/// Sets all limits but the one on threads; `descriptors` is how many there may be open. What the host has limited
+/// further stays so.
+pub fn set(descriptors: u64) -> io::Result<()> {
+    LIMITS.iter().chain(&[(Resource::RLIMIT_NOFILE, descriptors)]).try_for_each(|(resource, limit)| {
         let (_, already) = getrlimit(*resource)?;
         let limit = already.min(*limit);
         Ok(setrlimit(*resource, limit, limit)?)
@@ -31,6 +31,6 @@ pub(in super::super) fn set() -> io::Result<()> {
 }
 
 /// No thread or process beyond those that run now.
-pub(in super::super) fn no_more_threads() -> io::Result<()> {
+pub fn no_more_threads() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NPROC, 0, 0)?)
 }

@@ -5,15 +5,17 @@
 //! It protects the host from the workload, and not the other way round: whoever administers the host can look into the
 //! process. Every layer stands on its own, so a kernel that lacks one still gives the others, and the report
 //! names each with what it covers or why it is missing.
+//!
+//! `host/vmm` puts the same layers around a virtual machine, with a list of system calls of its own.
 
-pub(super) mod descriptors;
-pub(super) mod identity;
-pub(super) mod landlock;
-pub(super) mod limits;
-pub(super) mod namespaces;
-pub(super) mod parent;
-pub(super) mod root;
-pub(super) mod seccomp;
+pub mod descriptors;
+pub mod identity;
+pub mod landlock;
+pub mod limits;
+pub mod namespaces;
+pub mod parent;
+pub mod root;
+pub mod seccomp;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -22,7 +24,7 @@ use std::fmt::Display;
 use enarx_keep::wire::{Layer, SandboxReport};
 
 /// What is put up in the first process, before the Keep's own is started.
-pub(super) const OUTER_LAYERS: [&str; 10] = [
+pub const OUTER_LAYERS: [&str; 10] = [
     "host-watched",
     "unprivileged-user",
     "user-namespace",
@@ -37,20 +39,16 @@ pub(super) const OUTER_LAYERS: [&str; 10] = [
 
 /// The layers so far, in the order in which they were put up.
 #[derive(Debug, Default)]
-pub(super) struct Layers(Vec<Layer>);
+pub struct Layers(Vec<Layer>);
 
 impl Layers {
     /// Takes note of a layer that holds, or of why it does not.
-    pub(super) fn note(&mut self, name: &'static str, outcome: Result<(), impl Display>) {
+    pub fn note(&mut self, name: &'static str, outcome: Result<(), impl Display>) {
         self.note_detail(name, outcome.map(|()| Cow::Borrowed("")));
     }
 
     /// The same for a layer that has something to say when it holds.
-    pub(super) fn note_detail(
-        &mut self,
-        name: &'static str,
-        outcome: Result<Cow<'static, str>, impl Display>,
-    ) {
+    pub fn note_detail(&mut self, name: &'static str, outcome: Result<Cow<'static, str>, impl Display>) {
         let (active, detail) = match outcome {
             Ok(detail) => (true, detail),
             Err(why) => (false, Cow::Owned(why.to_string())),
@@ -59,12 +57,12 @@ impl Layers {
     }
 
     /// For the arguments of the second process: one for each layer, `+` and detail or `-` and reason.
-    pub(super) fn to_arguments(&self) -> impl Iterator<Item = String> {
+    pub fn to_arguments(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|layer| format!("{}{}", if layer.active { '+' } else { '-' }, layer.detail))
     }
 
     /// Reads what [`Layers::to_arguments`] wrote about [`OUTER_LAYERS`]; `None` if it is something else.
-    pub(super) fn from_arguments(arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+    pub fn from_arguments(arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let mut names = OUTER_LAYERS.iter();
         let mut layers = Vec::new();
         for argument in arguments {
@@ -81,7 +79,7 @@ impl Layers {
     }
 
     /// What the host is told.
-    pub(super) fn into_report(self) -> SandboxReport {
+    pub fn into_report(self) -> SandboxReport {
         SandboxReport { layers: self.0 }
     }
 }

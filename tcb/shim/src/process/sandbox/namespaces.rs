@@ -12,7 +12,7 @@ use super::identity::NOBODY;
 
 /// Leaves the host's namespaces, one after the other. The process must have one thread only. The process namespace
 /// begins with the next child.
-pub(in super::super) fn leave_host(layers: &mut Layers) {
+pub fn leave_host(layers: &mut Layers) {
     layers.note("user-namespace", leave_users());
     for (name, flag) in [
         ("mount-namespace", CloneFlags::CLONE_NEWNS),

@@ -14,19 +14,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, getppid, pidfd_open, set_parent_process_death_signal};
 
 /// A descriptor of the process that started this one.
-pub(in super::super) fn open() -> io::Result<OwnedFd> {
+pub fn open() -> io::Result<OwnedFd> {
     let parent = getppid().ok_or_else(|| io::Error::other("the host is in another process namespace"))?;
     Ok(pidfd_open(parent, PidfdFlags::empty())?)
 }
 
 /// Dies with the first process from now on.
-pub(in super::super) fn die_with() -> io::Result<()> {
+pub fn die_with() -> io::Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
 /// Whether the first process is already dead, so that its death gave no signal. `life_line` is a pipe that it holds the
 /// other end of.
-pub(in super::super) fn is_dead(life_line: &Stdout) -> bool {
+pub fn is_dead(life_line: &Stdout) -> bool {
     let mut watched = [PollFd::new(life_line, PollFlags::empty())];
     match poll(&mut watched, Some(&Timespec::default())) {
         Ok(_) => watched.iter().any(|watched| !watched.revents().is_empty()),

@@ -12,7 +12,7 @@ use nix::unistd::{chdir, pivot_root};
 const PLACE: &str = "/proc";
 
 /// Replaces the root of this mount namespace, and unmounts everything that was in it.
-pub(in super::super) fn empty() -> io::Result<()> {
+pub fn empty() -> io::Result<()> {
     let nothing: Option<&str> = None;
     // What is unmounted here stays mounted for the host.
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;

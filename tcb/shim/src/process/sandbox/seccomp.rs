@@ -50,19 +50,34 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_rt_sigreturn,
 ];
 
+/// System calls, each with the arguments that it may have; without any, all.
+pub type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
 /// Restricts all threads, for good.
-pub(in super::super) fn restrict() -> Result<Cow<'static, str>, String> {
-    let program = filter().map_err(|error| error.to_string())?;
+pub fn restrict() -> Result<Cow<'static, str>, String> {
+    restrict_to(Rules::new())
+}
+
+/// The same with further calls. Where a call is in both, `further` holds.
+pub fn restrict_to(further: Rules) -> Result<Cow<'static, str>, String> {
+    let mut rules = rules().map_err(|error| error.to_string())?;
+    rules.extend(further);
+    let count = rules.len();
+    let program = filter(rules).map_err(|error| error.to_string())?;
     apply_filter_all_threads(&program).map_err(|error| error.to_string())?;
-    Ok(Cow::Owned(format!("{} system calls are left", ALLOWED.len() + CONDITIONAL)))
+    Ok(Cow::Owned(format!("{count} system calls are left")))
 }
 
 /// How many calls [`conditional`] allows.
 const CONDITIONAL: usize = 5;
 
-fn filter() -> Result<BpfProgram, seccompiler::Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+fn rules() -> Result<Rules, seccompiler::Error> {
+    let mut rules: Rules = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     rules.extend(conditional()?);
+    Ok(rules)
+}
+
+fn filter(rules: Rules) -> Result<BpfProgram, seccompiler::Error> {
     let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, architecture)?;
     Ok(filter.try_into()?)
