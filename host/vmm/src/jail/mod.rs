@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The program: two processes around one machine, as around a process Keep, with the same sandbox.
+//!
+//! The first opens what only somebody outside can open, leaves the host's namespaces and starts the second in them, which
+//! is handed those descriptors, puts up the rest and then serves the guest. With QEMU there is a third, QEMU's.
+
+mod files;
+mod handover;
+mod inside;
+mod outside;
+mod seccomp;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{env, panic};
+
+use enarx_shim::process::sandbox::Layers;
+
+use crate::fatal::Fatal;
+use crate::qemu::{Accelerator, Qemu};
+
+/// The argument with which the first process starts the second.
+const INSIDE: &str = "inside";
+/// What follows it.
+const CONSOLE: &str = "console";
+const SILENT: &str = "silent";
+
+/// What the host asked for on the command line.
+struct Options {
+    image: PathBuf,
+    qemu: Option<Qemu>,
+    console: bool,
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    // A message may quote what was being worked on; where it happened cannot.
+    panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => eprintln!("enarx-vmm: internal error at {}:{}", place.file(), place.line()),
+        None => eprintln!("enarx-vmm: internal error"),
+    }));
+    match run(env::args_os().skip(1).collect()) {
+        Ok(code) => ExitCode::from(code),
+        Err(fatal) => {
+            eprintln!("enarx-vmm: {fatal}");
+            ExitCode::from(fatal.code())
+        }
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<u8, Fatal> {
+    let mut inside = arguments.iter().cloned();
+    if inside.next().is_some_and(|first| first == INSIDE) {
+        let console = inside.next().is_some_and(|word| word == CONSOLE);
+        let layers = Layers::from_arguments(inside).ok_or(Fatal::Usage)?;
+        return inside::run(layers, console);
+    }
+    outside::run(&Options::parse(arguments).ok_or(Fatal::Usage)?)
+}
+
+impl Options {
+    fn parse(arguments: Vec<OsString>) -> Option<Self> {
+        let (mut image, mut qemu, mut accelerator, mut console) = (None, None, None, None);
+        let mut words = arguments.into_iter();
+        while let Some(word) = words.next() {
+            let before = match word.to_str()? {
+                "--image" => image.replace(PathBuf::from(words.next()?)).is_some(),
+                "--qemu" => qemu.replace(PathBuf::from(words.next()?)).is_some(),
+                "--qemu-accel" => accelerator.replace(Accelerator::named(words.next()?.to_str()?)?).is_some(),
+                "--console" => console.replace(()).is_some(),
+                _ => return None,
+            };
+            if before {
+                return None;
+            }
+        }
+        let qemu = match (qemu, accelerator) {
+            (None, None) => None,
+            (None, Some(_)) => return None,
+            (Some(program), accelerator) => {
+                Some(Qemu { program, accelerator: accelerator.unwrap_or(Accelerator::Tcg) })
+            }
+        };
+        Some(Self { image: image?, qemu, console: console.is_some() })
+    }
+}
