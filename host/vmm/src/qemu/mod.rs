@@ -5,11 +5,14 @@
 pub(crate) mod vhost;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, PipeReader, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+
+use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::fatal::Fatal;
 
@@ -69,9 +72,13 @@ impl Qemu {
         let failed = "start qemu";
         let (console, its_console) = UnixStream::pair().map_err(Fatal::start(failed))?;
         let (words, its_words) = io::pipe().map_err(Fatal::start(failed))?;
+        // QEMU opens the image by a descriptor of its own: what a host gives may have no name that means the same there.
+        let image = File::open(image).map_err(Fatal::start("open the image"))?;
+        fcntl_setfd(&image, FdFlags::empty()).map_err(Fatal::start(failed))?;
+        let kernel = PathBuf::from(format!("/proc/self/fd/{}", image.as_raw_fd()));
         let mut command = Command::new(&self.program);
         command
-            .args(self.arguments(image, memory_mib, launch, with_console))
+            .args(self.arguments(&kernel, memory_mib, launch, with_console))
             .env_clear()
             .current_dir("/")
             .stdin(OwnedFd::from(device))

@@ -82,7 +82,8 @@ impl Socket {
         if !accepted.contains(Features::VERSION_1) {
             return Err(Error::Unsupported);
         }
-        let cid = transport.read_config_space::<u64>(0)?;
+        let [low, high] = [transport.read_config_space::<u32>(0)?, transport.read_config_space::<u32>(4)?];
+        let cid = u64::from(high) << 32 | u64::from(low);
         let by_index = accepted.contains(Features::EVENT_IDX);
         let receive = VirtQueue::new(&mut transport, RECEIVE, false, by_index)?;
         let send = VirtQueue::new(&mut transport, SEND, false, by_index)?;
