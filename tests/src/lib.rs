@@ -64,14 +64,27 @@ pub fn example(name: &str) -> PathBuf {
 /// A tenant's machine: fresh state and cache, removed at the end.
 pub struct Tenant {
     folder: TempDir,
+    backend: &'static str,
 }
 
 impl Tenant {
     /// A tenant whose machine has the simulator that all tests share: its keys take seconds to make.
     pub fn new() -> Self {
-        let tenant = Self { folder: TempDir::new().expect("a temporary folder") };
+        let tenant = Self { folder: TempDir::new().expect("a temporary folder"), backend: "process" };
         copy_folder(simulator_state(), &tenant.state().join("simulator"));
         tenant
+    }
+
+    /// A tenant whose `enarx run` makes its Keeps in this way; `None`, said aloud, where this machine has not got what it
+    /// takes.
+    pub fn with_backend(backend: &'static str) -> Option<Self> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let has_qemu = env::split_paths(&path).any(|folder| folder.join("qemu-system-x86_64").is_file());
+        if backend == "qemu" && !has_qemu {
+            eprintln!("skipped: qemu-system-x86_64 is not installed");
+            return None;
+        }
+        Some(Self { backend, ..Self::new() })
     }
 
     /// The tenant's state folder.
@@ -100,6 +113,7 @@ impl Tenant {
             .env("ENARX_STATE_DIR", self.state())
             .env("ENARX_CACHE_DIR", self.folder.path().join("cache"))
             .env("ENARX_KEEP", program("enarx-keep"))
+            .env("ENARX_VMM", program("enarx-vmm"))
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
@@ -111,7 +125,7 @@ impl Tenant {
     /// `enarx run` under the policy for the local simulator.
     pub fn run(&self, workload: impl AsRef<Path>) -> Command {
         let mut command = self.enarx();
-        command.args(["run", "--policy", LOCAL_SIMULATOR]).arg(workload.as_ref());
+        command.args(["run", "--policy", LOCAL_SIMULATOR, "--backend", self.backend]).arg(workload.as_ref());
         command
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! `enarx run`: programs, arguments, environment, standard streams, files, exit codes and traps.
+//! `enarx run`: programs, arguments, environment, standard streams, files, exit codes and traps, with the same results
+//! whatever the Keep is made of.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,9 +22,40 @@ fn events(text: &str) -> Vec<Value> {
         .collect()
 }
 
-#[test]
-fn hello_says_hello_after_every_step_of_the_proof() {
-    let output = finish(&mut Tenant::new().run("examples/hello"), b"");
+/// Every test for every kind of Keep.
+macro_rules! for_every_backend {
+    ($($name:ident,)*) => {
+        mod process {
+            $(#[test] fn $name() { super::$name(&super::Tenant::new()); })*
+        }
+        mod qemu {
+            $(#[test] fn $name() {
+                if let Some(tenant) = super::Tenant::with_backend("qemu") { super::$name(&tenant); }
+            })*
+        }
+    };
+}
+
+for_every_backend! {
+    hello_says_hello_after_every_step_of_the_proof,
+    quiet_leaves_standard_error_to_the_workload,
+    json_names_the_simulation_and_every_step,
+    standard_input_reaches_the_workload_whole_and_comes_back_whole,
+    a_closed_standard_input_is_an_end_of_file,
+    arguments_and_environment_are_those_given_and_no_others,
+    a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request,
+    files_that_find_no_room_are_named_and_the_others_kept,
+    the_exit_code_is_the_workloads_own,
+    a_trap_is_told_with_the_names_of_the_functions,
+    clocks_and_randomness_work,
+    a_component_runs_like_a_module,
+    webassembly_text_is_a_workload_too,
+    the_second_run_takes_the_compiled_program_from_the_cache,
+    a_workload_that_computes_for_ever_meets_its_limit,
+}
+
+fn hello_says_hello_after_every_step_of_the_proof(tenant: &Tenant) {
+    let output = finish(&mut tenant.run("examples/hello"), b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(stdout(&output).contains("Hello, from inside a Keep!"), "{}", stdout(&output));
     let told = stderr(&output);
@@ -47,15 +79,13 @@ fn hello_says_hello_after_every_step_of_the_proof() {
     assert!(told.contains("SIMULATED"), "what is simulated must say so loudly:\n{told}");
 }
 
-#[test]
-fn quiet_leaves_standard_error_to_the_workload() {
-    let output = finish(Tenant::new().run("examples/hello").arg("--quiet"), b"");
+fn quiet_leaves_standard_error_to_the_workload(tenant: &Tenant) {
+    let output = finish(tenant.run("examples/hello").arg("--quiet"), b"");
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
 }
 
-#[test]
-fn json_names_the_simulation_and_every_step() {
-    let output = finish(Tenant::new().run("examples/hello").args(["--format", "json"]), b"");
+fn json_names_the_simulation_and_every_step(tenant: &Tenant) {
+    let output = finish(tenant.run("examples/hello").args(["--format", "json"]), b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let events = events(&stderr(&output));
     let appraised = events.iter().find(|event| event["step"] == "appraised").expect("the step");
@@ -64,23 +94,20 @@ fn json_names_the_simulation_and_every_step() {
     assert_eq!(events.last().expect("an event")["exit_code"], 0);
 }
 
-#[test]
-fn standard_input_reaches_the_workload_whole_and_comes_back_whole() {
+fn standard_input_reaches_the_workload_whole_and_comes_back_whole(tenant: &Tenant) {
     let input: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
-    let output = finish(&mut Tenant::new().run(example("cat")), &input);
+    let output = finish(&mut tenant.run(example("cat")), &input);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert!(output.stdout == input, "{} of {} bytes came back", output.stdout.len(), input.len());
 }
 
-#[test]
-fn a_closed_standard_input_is_an_end_of_file() {
-    let output = finish(&mut Tenant::new().run(example("cat")), b"");
+fn a_closed_standard_input_is_an_end_of_file(tenant: &Tenant) {
+    let output = finish(&mut tenant.run(example("cat")), b"");
     assert_eq!((code(&output), output.stdout.len()), (0, 0), "{}", stderr(&output));
 }
 
-#[test]
-fn arguments_and_environment_are_those_given_and_no_others() {
-    let mut command = Tenant::new().run(example("args-env"));
+fn arguments_and_environment_are_those_given_and_no_others(tenant: &Tenant) {
+    let mut command = tenant.run(example("args-env"));
     command.args(["--env", "GREETING=hej", "--env", "EMPTY="]).env("LEAK", "of the tenant's machine");
     let output = finish(command.args(["--", "one", "two words", "--three"]), b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -91,9 +118,7 @@ fn arguments_and_environment_are_those_given_and_no_others() {
     assert!(!text.contains("LEAK") && !text.contains("HOME"), "{text}");
 }
 
-#[test]
-fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request() {
-    let tenant = Tenant::new();
+fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request(tenant: &Tenant) {
     tenant.file("data/input.txt", "provisioned\n");
     let data = tenant.path("data");
     let out = tenant.path("out");
@@ -109,9 +134,7 @@ fn a_provisioned_folder_is_a_copy_and_changed_files_come_back_on_request() {
     assert!(!written.is_empty(), "the workload's files did not come back");
 }
 
-#[test]
-fn files_that_find_no_room_are_named_and_the_others_kept() {
-    let tenant = Tenant::new();
+fn files_that_find_no_room_are_named_and_the_others_kept(tenant: &Tenant) {
     tenant.file("data/input.txt", "provisioned\n");
     let out = tenant.path("out");
     let names = || {
@@ -139,46 +162,38 @@ fn files_that_find_no_room_are_named_and_the_others_kept() {
     assert_eq!(names(), written, "the others are there, and nothing half written");
 }
 
-#[test]
-fn the_exit_code_is_the_workloads_own() {
-    let tenant = Tenant::new();
+fn the_exit_code_is_the_workloads_own(tenant: &Tenant) {
     for expected in [0, 1, 42, 255] {
         let output = finish(tenant.run(example("exit-code")).args(["--", &expected.to_string()]), b"");
         assert_eq!(code(&output), expected, "{}", stderr(&output));
     }
 }
 
-#[test]
-fn a_trap_is_told_with_the_names_of_the_functions() {
-    let output = finish(&mut Tenant::new().run(example("trap")), b"");
+fn a_trap_is_told_with_the_names_of_the_functions(tenant: &Tenant) {
+    let output = finish(&mut tenant.run(example("trap")), b"");
     assert_eq!(code(&output), 134, "{}", stderr(&output));
     let told = stderr(&output);
     assert!(told.contains("unreachable"), "{told}");
     assert!(told.contains("turn_the_key"), "the function that trapped is not named:\n{told}");
 }
 
-#[test]
-fn clocks_and_randomness_work() {
-    let tenant = Tenant::new();
+fn clocks_and_randomness_work(tenant: &Tenant) {
     let first = finish(&mut tenant.run(example("clock-random")), b"");
     let second = finish(&mut tenant.run(example("clock-random")), b"");
     assert_eq!((code(&first), code(&second)), (0, 0), "{}", stderr(&first));
     assert_ne!(stdout(&first), stdout(&second), "two runs drew the same random bytes");
 }
 
-#[test]
-fn a_component_runs_like_a_module() {
+fn a_component_runs_like_a_module(tenant: &Tenant) {
     let path = root().join("examples/component/target/wasm32-wasip2/release/component.wasm");
-    let mut command = Tenant::new().run(path);
+    let mut command = tenant.run(path);
     let output = finish(command.args(["--env", "MODE=tested"]), b"input");
     // WASI 0.2 knows success and failure, no codes; the program asked for 3.
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     assert!(stdout(&output).contains("tested"), "{}", stdout(&output));
 }
 
-#[test]
-fn webassembly_text_is_a_workload_too() {
-    let tenant = Tenant::new();
+fn webassembly_text_is_a_workload_too(tenant: &Tenant) {
     let path = tenant.file(
         "exit.wat",
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -187,13 +202,20 @@ fn webassembly_text_is_a_workload_too() {
     assert_eq!(code(&finish(&mut tenant.run(path), b"")), 7);
 }
 
-#[test]
-fn the_second_run_takes_the_compiled_program_from_the_cache() {
-    let tenant = Tenant::new();
+fn the_second_run_takes_the_compiled_program_from_the_cache(tenant: &Tenant) {
     for cached in [false, true] {
         let output = finish(tenant.run(example("cat")).args(["--format", "json"]), b"");
         let events = events(&stderr(&output));
         let compiled = events.iter().find(|event| event["step"] == "compiled").expect("the step");
         assert_eq!(compiled["cached"], cached);
     }
+}
+
+fn a_workload_that_computes_for_ever_meets_its_limit(tenant: &Tenant) {
+    fs::create_dir_all(tenant.path("app")).unwrap();
+    fs::copy(example("spin"), tenant.path("app/spin.wasm")).unwrap();
+    tenant.file("app/Enarx.toml", "program = \"spin.wasm\"\n[limits]\ntime = \"500 ms\"\n");
+    let output = finish(&mut tenant.run(tenant.path("app")), b"");
+    assert_eq!(code(&output), 137, "{}", stderr(&output));
+    assert!(stderr(&output).contains("ran into its time limit"), "{}", stderr(&output));
 }
