@@ -21,7 +21,7 @@ fn run(carrier: Carrier, image: &[u8], further: &[&str]) -> (Option<i32>, String
 #[test]
 fn the_status_that_a_guest_ends_with_is_the_programs() {
     for carrier in Carrier::here() {
-        for status in [0, 1, 42, 127] {
+        for status in [0, 1, 42, 78, 127] {
             let (code, said) = run(carrier, &ends_with(status), &[]);
             assert_eq!((code, said.as_str()), (Some(i32::from(status)), ""), "{carrier:?}");
         }

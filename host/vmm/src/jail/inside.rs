@@ -6,11 +6,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
 
 use enarx_keep::launch::{Backend, Launch};
 use enarx_keep::wire::{ToHost, ToKeep};
 use enarx_shim::process::host::{HostStream, Incoming, NoPacket};
 use enarx_shim::process::sandbox::{Layers, descriptors, identity, landlock, limits, parent, root};
+use rustix::net::Shutdown;
 
 use super::{handover, seccomp};
 use crate::fatal::Fatal;
@@ -22,6 +25,9 @@ use crate::serve::{Server, TRANSPORT};
 
 /// Descriptors: the standard three, KVM's three, QEMU's socket and events, and those of connections.
 const DESCRIPTORS: u64 = 64;
+
+/// How often it is looked whether the first process still lives, whose death kills this one anyway.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Puts up the rest of the sandbox and serves the guest to its end.
 pub(super) fn run(mut layers: Layers, console: bool) -> Result<u8, Fatal> {
@@ -52,10 +58,22 @@ pub(super) fn run(mut layers: Layers, console: bool) -> Result<u8, Fatal> {
             layers.note_detail("seccomp", seccomp::restrict_device());
             layers.note("qemu-confined", QEMU_IS_NOT);
             report(&stream, layers, &launch)?;
-            server.run(Some(&mut vhost))
+            let end = server.run(Some(&mut vhost))?;
+            // QEMU is on its way out, and how it ends counts: it must not be killed with this process.
+            let _ = rustix::net::shutdown(io::stdout(), Shutdown::Write);
+            drop(vhost);
+            wait_for_the_first_process(end)
         }
         _ => Err(Fatal::Backend),
     }
+}
+
+/// The first process kills this one when it has seen QEMU's end.
+fn wait_for_the_first_process(end: u8) -> Result<u8, Fatal> {
+    while !parent::is_dead(&io::stdout()) {
+        thread::park_timeout(PATIENCE);
+    }
+    Ok(end)
 }
 
 /// What holds around QEMU is less than what holds around this process, and no host shall think otherwise.

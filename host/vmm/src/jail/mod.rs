@@ -12,9 +12,10 @@ mod outside;
 mod seccomp;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, panic};
+use std::{env, fmt, panic};
 
 use enarx_shim::process::sandbox::Layers;
 
@@ -38,16 +39,21 @@ struct Options {
 pub fn main() -> ExitCode {
     // A message may quote what was being worked on; where it happened cannot.
     panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => eprintln!("enarx-vmm: internal error at {}:{}", place.file(), place.line()),
-        None => eprintln!("enarx-vmm: internal error"),
+        Some(place) => say(format_args!("internal error at {}:{}", place.file(), place.line())),
+        None => say(format_args!("internal error")),
     }));
     match run(env::args_os().skip(1).collect()) {
         Ok(code) => ExitCode::from(code),
         Err(fatal) => {
-            eprintln!("enarx-vmm: {fatal}");
+            say(format_args!("{fatal}"));
             ExitCode::from(fatal.code())
         }
     }
+}
+
+/// Writes a line to standard error. Where that is a file the sandbox does not let it grow, and nothing is said.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "enarx-vmm: {line}");
 }
 
 fn run(arguments: Vec<OsString>) -> Result<u8, Fatal> {

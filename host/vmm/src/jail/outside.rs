@@ -63,11 +63,11 @@ pub(super) fn run(options: &Options) -> Result<u8, Fatal> {
             let text = with_speed(&launch, tsc::measure());
             let (device, its_device) = UnixStream::pair().map_err(Fatal::start("make a socket"))?;
             let layers = leave(host.as_ref());
-            let (child, _life_line) = start(&layers, options.console, &[&device.into()])?;
+            let (child, life_line) = start(&layers, options.console, &[&device.into()])?;
             settle();
             let running = start_qemu(qemu, options, &launch, &text, its_device);
             match running {
-                Ok(running) => wait_with_qemu(child, running, host.ok()),
+                Ok(running) => wait_with_qemu(child, running, &life_line, host.ok()),
                 Err(fatal) => {
                     end(child)?;
                     Err(fatal)
@@ -159,7 +159,12 @@ fn wait(mut child: Child, host: Option<OwnedFd>) -> Result<u8, Fatal> {
 }
 
 /// The same with QEMU, whose console goes to standard error.
-fn wait_with_qemu(child: Child, mut qemu: Running, host: Option<OwnedFd>) -> Result<u8, Fatal> {
+fn wait_with_qemu(
+    child: Child,
+    mut qemu: Running,
+    life_line: &UnixStream,
+    host: Option<OwnedFd>,
+) -> Result<u8, Fatal> {
     let device = handle(&child).map_err(Fatal::start(WAIT))?;
     let machine = handle(&qemu.child).map_err(Fatal::start(WAIT))?;
     loop {
@@ -184,8 +189,9 @@ fn wait_with_qemu(child: Child, mut qemu: Running, host: Option<OwnedFd>) -> Res
         return end(child);
     }
     let meaning = qemu.meaning(status);
-    // What the Keep sent last is still on its way to the host.
-    let _ = poll(&mut [PollFd::new(&device, PollFlags::IN)], Some(&LINGER));
+    // What the Keep sent last is still on its way to the host; the device's process says when it is not.
+    let said = PollFlags::IN | PollFlags::RDHUP;
+    let _ = poll(&mut [PollFd::new(life_line, said)], Some(&LINGER));
     end(child)?;
     meaning
 }
