@@ -177,6 +177,23 @@ fn what_was_sent_before_a_reset_still_arrives() {
 }
 
 #[test]
+fn what_the_host_opened_before_the_guests_driver_began_waits_for_it() {
+    let mut machine = Machine::new();
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    machine.vsock.open(1, theirs, &mut machine.host);
+    // The first thing that a driver does.
+    machine.vsock.reset();
+    machine.give_buffers(1);
+    machine.serve().unwrap();
+    let answers = machine.answers();
+    let [(request, _)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!((request.operation, request.to), (REQUEST, (3, 1)));
+    // Once the guest was told, a reset is its end.
+    machine.vsock.reset();
+    assert_eq!(machine.vsock.connections(), 0);
+}
+
+#[test]
 fn the_owner_is_announced_by_a_connection_that_is_refused() {
     let mut machine = Machine::new();
     assert_eq!(machine.ask(Header::new(9, 3, REQUEST), &[]), [RESET]);
