@@ -39,6 +39,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let mut faults = Vec::new();
     direction(root, &mut faults)?;
     no_compiler_in_a_keep(root, &mut faults)?;
+    one_version_of_each(root, &mut faults)?;
     bug_classes::check(root, &mut faults)?;
     for file in sources(root)? {
         source(root, &file, &mut faults)?;
@@ -103,6 +104,39 @@ fn no_compiler_in_a_keep(root: &Path, faults: &mut Vec<String>) -> Result<()> {
         faults.push(format!("the Keep contains a compiler: `{line}`"));
     }
     Ok(())
+}
+
+/// The unikernel has a lock file of its own: of a crate that everybody tests it must not contain another version of the
+/// same series.
+fn one_version_of_each(root: &Path, faults: &mut Vec<String>) -> Result<()> {
+    let everybody = locked(&root.join("Cargo.lock"))?;
+    let series: BTreeSet<_> =
+        everybody.iter().map(|(name, version)| (name.clone(), series(version))).collect();
+    for (name, version) in locked(&root.join("tcb/shim/image/Cargo.lock"))? {
+        if series.contains(&(name.clone(), self::series(&version)))
+            && !everybody.contains(&(name.clone(), version.clone()))
+        {
+            faults.push(format!("the unikernel has `{name}` {version}, which the workspace has not locked"));
+        }
+    }
+    Ok(())
+}
+
+/// The part of a version that tells compatible versions from others.
+fn series(version: &str) -> String {
+    let depth = if version.starts_with("0.") { 2 } else { 1 };
+    version.split('.').take(depth).collect::<Vec<_>>().join(".")
+}
+
+/// The packages of a lock file, with their versions.
+fn locked(path: &Path) -> Result<BTreeSet<(String, String)>> {
+    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let value = |line: &str, key: &str| {
+        line.strip_prefix(key).map(|value| value.trim_matches([' ', '=', '"']).to_owned())
+    };
+    let lines: Vec<_> = text.lines().collect();
+    let pairs = lines.iter().zip(lines.iter().skip(1));
+    Ok(pairs.filter_map(|(name, version)| Some((value(name, "name")?, value(version, "version")?))).collect())
 }
 
 /// Pairs of workspace folders (dependent, dependency) out of what `cargo tree` printed.

@@ -184,8 +184,12 @@ async fn detached(
 fn created(keep: &KeepInfo, place: &str, progress: &mut Progress) {
     let standing = keep.sandbox.iter().filter(|layer| layer.active).count();
     let missing: Vec<_> = keep.sandbox.iter().filter(|layer| !layer.active).map(missing_layer).collect();
+    let kind = match keep.backend.as_str() {
+        "process" => String::new(),
+        other => format!(" with back end {}", printable(other)),
+    };
     let mut text = format!(
-        "created on {place}, which says it is {}; sandbox: {standing} of {} layers",
+        "created on {place}{kind}, which says it is {}; sandbox: {standing} of {} layers",
         printable(&keep.platform),
         keep.sandbox.len()
     );
