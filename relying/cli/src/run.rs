@@ -185,7 +185,7 @@ fn created(keep: &KeepInfo, place: &str, progress: &mut Progress) {
     let standing = keep.sandbox.iter().filter(|layer| layer.active).count();
     let missing: Vec<_> = keep.sandbox.iter().filter(|layer| !layer.active).map(missing_layer).collect();
     let kind = match keep.backend.as_str() {
-        "process" => String::new(),
+        "" | "process" => String::new(),
         other => format!(" with back end {}", printable(other)),
     };
     let mut text = format!(

@@ -345,7 +345,7 @@ impl Connection {
     /// How much the peer says that it can take. A peer that has taken what was never sent has no room.
     fn peer_room(&self) -> usize {
         let waiting = self.sent.wrapping_sub(self.taken);
-        usize::try_from(self.room.checked_sub(waiting).unwrap_or(0)).unwrap_or(0)
+        usize::try_from(self.room.saturating_sub(waiting)).unwrap_or(0)
     }
 
     fn update(&mut self, header: &Header) {

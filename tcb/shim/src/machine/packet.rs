@@ -99,7 +99,7 @@ impl Header {
             Operation::Response => (2, 0),
             Operation::Reset => (3, 0),
             Operation::Shutdown { receive, send } => {
-                (4, NO_RECEIVE * u32::from(receive) | NO_SEND * u32::from(send))
+                (4, (NO_RECEIVE * u32::from(receive)) | (NO_SEND * u32::from(send)))
             }
             Operation::Data => (5, 0),
             Operation::CreditUpdate => (6, 0),
