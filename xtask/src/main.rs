@@ -7,9 +7,12 @@ mod build;
 mod fuzz;
 mod image;
 mod lint;
+mod nested;
 mod run;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -44,6 +47,20 @@ enum Chore {
     Portable,
     /// Print the numbers that SPECIFICATION.md promises
     Bench,
+    /// Run a program in a Linux with a working KVM, under QEMU, on any machine
+    Nested {
+        /// For how many seconds at most
+        #[arg(long, default_value_t = 300)]
+        seconds: u64,
+        /// A file that the program needs, at the same place there; may be repeated
+        #[arg(long = "with", value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The program
+        program: PathBuf,
+        /// Its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Make seeds for the fuzz targets and run each of them
     Fuzz {
         /// For how many seconds each
@@ -75,6 +92,9 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Lint => lint::check(&root),
         Chore::Portable => build::portable(&root),
         Chore::Bench => run::bench(&root),
+        Chore::Nested { seconds, files, program, arguments } => {
+            nested::run(program, arguments, files, Duration::from_secs(*seconds))
+        }
         Chore::Fuzz { seconds, targets } => fuzz::run(&root, *seconds, targets),
     }
 }

@@ -139,9 +139,8 @@ impl Image {
         }
         let entry = entry.ok_or(ImageError::Note { what: "has no" })?;
         let within = |segment: &&Segment| segment.executable && segment.contains(entry);
-        let entry = match (u32::try_from(entry), segments.iter().find(within)) {
-            (Ok(entry), Some(_)) => entry,
-            _ => return Err(ImageError::Entry { entry }),
+        let (Ok(entry), Some(_)) = (u32::try_from(entry), segments.iter().find(within)) else {
+            return Err(ImageError::Entry { entry });
         };
         Ok(Self { file, entry, segments })
     }

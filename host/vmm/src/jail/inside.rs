@@ -62,18 +62,18 @@ pub(super) fn run(mut layers: Layers, console: bool) -> Result<u8, Fatal> {
             // QEMU is on its way out, and how it ends counts: it must not be killed with this process.
             let _ = rustix::net::shutdown(io::stdout(), Shutdown::Write);
             drop(vhost);
-            wait_for_the_first_process(end)
+            wait_for_the_first_process();
+            Ok(end)
         }
         _ => Err(Fatal::Backend),
     }
 }
 
 /// The first process kills this one when it has seen QEMU's end.
-fn wait_for_the_first_process(end: u8) -> Result<u8, Fatal> {
+fn wait_for_the_first_process() {
     while !parent::is_dead(&io::stdout()) {
         thread::park_timeout(PATIENCE);
     }
-    Ok(end)
 }
 
 /// What holds around QEMU is less than what holds around this process, and no host shall think otherwise.

@@ -55,7 +55,7 @@ pub(super) fn run(options: &Options) -> Result<u8, Fatal> {
             let layers = leave(host.as_ref());
             let (child, _life_line) = start(&layers, options.console, &[&kvm.into(), &image.into()])?;
             settle();
-            wait(child, host.ok())
+            wait(child, host.as_ref().ok())
         }
         Some(qemu) => {
             // QEMU reads the file again; here it is checked that this is of use.
@@ -67,7 +67,7 @@ pub(super) fn run(options: &Options) -> Result<u8, Fatal> {
             settle();
             let running = start_qemu(qemu, options, &launch, &text, its_device);
             match running {
-                Ok(running) => wait_with_qemu(child, running, &life_line, host.ok()),
+                Ok(running) => wait_with_qemu(child, running, &life_line, host.as_ref().ok()),
                 Err(fatal) => {
                     end(child)?;
                     Err(fatal)
@@ -147,10 +147,10 @@ fn start_qemu(
 }
 
 /// Waits for the second process or for the host's death; the end is what the machine's was.
-fn wait(mut child: Child, host: Option<OwnedFd>) -> Result<u8, Fatal> {
+fn wait(mut child: Child, host: Option<&OwnedFd>) -> Result<u8, Fatal> {
     let handle = handle(&child).map_err(Fatal::start(WAIT))?;
     let mut watched = vec![PollFd::new(&handle, PollFlags::IN)];
-    watched.extend(host.iter().map(|host| PollFd::new(host, PollFlags::IN)));
+    watched.extend(host.map(|host| PollFd::new(host, PollFlags::IN)));
     while poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
     if watched.first().is_some_and(|child| child.revents().is_empty()) {
         return end(child);
@@ -163,7 +163,7 @@ fn wait_with_qemu(
     child: Child,
     mut qemu: Running,
     life_line: &UnixStream,
-    host: Option<OwnedFd>,
+    host: Option<&OwnedFd>,
 ) -> Result<u8, Fatal> {
     let device = handle(&child).map_err(Fatal::start(WAIT))?;
     let machine = handle(&qemu.child).map_err(Fatal::start(WAIT))?;
@@ -173,7 +173,7 @@ fn wait_with_qemu(
             PollFd::new(&machine, PollFlags::IN),
             PollFd::new(&device, PollFlags::IN),
         ];
-        watched.extend(host.iter().map(|host| PollFd::new(host, PollFlags::IN)));
+        watched.extend(host.map(|host| PollFd::new(host, PollFlags::IN)));
         while poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
         let ready: Vec<bool> = watched.iter().map(|it| !it.revents().is_empty()).collect();
         match ready.as_slice() {

@@ -88,16 +88,14 @@ impl Processor {
     fn step(&mut self) -> Next {
         let ended = |why: &str| Next::Ended(Err(Fatal::Guest(why.to_owned())));
         match self.cpu.run() {
-            Ok(VcpuExit::MmioRead(address, data)) => match register(address, data.len()) {
-                Some(offset) => {
+            Ok(VcpuExit::MmioRead(address, data)) => {
+                if let Some(offset) = register(address, data.len()) {
                     self.registers.read(offset, data);
-                    Next::Goes
+                    return Next::Goes;
                 }
-                None => {
-                    data.fill(0xff);
-                    Next::Unexpected
-                }
-            },
+                data.fill(0xff);
+                Next::Unexpected
+            }
             Ok(VcpuExit::MmioWrite(address, data)) => {
                 match (register(address, data.len()), data.try_into()) {
                     (Some(offset), Ok(word)) => Next::Write(offset, word),

@@ -88,9 +88,8 @@ impl Vhost {
 impl Transport for Vhost {
     fn ready(&mut self) -> Vec<RawFd> {
         match self.requests.handle_request() {
-            Ok(()) => {}
             // What is not done is answered so.
-            Err(Error::ReqHandlerError(_) | Error::InvalidOperation(_) | Error::InvalidParam) => {}
+            Ok(()) | Err(Error::ReqHandlerError(_) | Error::InvalidOperation(_) | Error::InvalidParam) => {}
             // QEMU has ended, and how it did is known to the first process.
             Err(_) => {
                 self.guest.lock().end.get_or_insert(Ok(0));

@@ -49,6 +49,7 @@ pub(super) enum Verdict {
     Over,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub(super) struct Connection {
     /// What its socket is watched under.
     pub(super) id: u64,
@@ -166,9 +167,6 @@ impl Connection {
     ) -> Verdict {
         match (self.phase, operation) {
             (_, RESET) => self.abandon(),
-            // The guest may not have seen yet that the host is gone.
-            (Phase::Closing, SHUTDOWN) => Verdict::Reset,
-            (Phase::Closing, DATA | CREDIT_UPDATE | CREDIT_REQUEST) => Verdict::Goes,
             (Phase::Asked, RESPONSE) => {
                 self.phase = Phase::Open;
                 Verdict::Goes
@@ -176,7 +174,10 @@ impl Connection {
             (Phase::Open, DATA) if self.guest_ended & NO_SEND == 0 => {
                 data.map_or(Verdict::Goes, |data| self.data(data))
             }
-            (Phase::Open, CREDIT_UPDATE) => Verdict::Goes,
+            // In the second case the guest may not have seen yet that the host is gone.
+            (Phase::Open, CREDIT_UPDATE) | (Phase::Closing, DATA | CREDIT_UPDATE | CREDIT_REQUEST) => {
+                Verdict::Goes
+            }
             (Phase::Open, CREDIT_REQUEST) => {
                 self.owes_credit = true;
                 Verdict::Goes
@@ -312,10 +313,9 @@ impl Connection {
         if std::mem::take(&mut self.owes_credit) || self.credit_due() {
             return Some((self.header(CREDIT_UPDATE, 0, 0), Verdict::Goes));
         }
-        if self.readable && self.guest_ended & NO_RECEIVE == 0 {
-            if let Some(header) = self.read(room) {
-                return Some((header, Verdict::Goes));
-            }
+        let takes = self.readable && self.guest_ended & NO_RECEIVE == 0;
+        if let Some(header) = takes.then(|| self.read(room)).flatten() {
+            return Some((header, Verdict::Goes));
         }
         (self.host_ended && !self.told_ended).then(|| self.tell_end())
     }
