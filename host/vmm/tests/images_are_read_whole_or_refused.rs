@@ -2,6 +2,15 @@
 
 //! Image files of every kind of wrongness, each with its own refusal.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails here has found something"
+)]
+
 mod guests;
 
 use enarx_vmm::image::{Image, ImageError, MAX_IMAGE, boot};

@@ -2,6 +2,15 @@
 
 //! The device under a guest that keeps to the specification: nothing is lost, nobody gets more than there is room for.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails here has found something"
+)]
+
 mod driver;
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -177,18 +186,16 @@ fn what_was_sent_before_a_reset_still_arrives() {
 }
 
 #[test]
-fn what_the_host_opened_before_the_guests_driver_began_waits_for_it() {
+fn a_host_may_connect_before_the_guest_has_a_driver() {
     let mut machine = Machine::new();
     let (_ours, theirs) = UnixStream::pair().unwrap();
     machine.vsock.open(1, theirs, &mut machine.host);
-    // The first thing that a driver does.
+    // This is how every driver begins.
     machine.vsock.reset();
     machine.give_buffers(1);
     machine.serve().unwrap();
-    let answers = machine.answers();
-    let [(request, _)] = answers.as_slice() else { panic!("{answers:?}") };
-    assert_eq!((request.operation, request.to), (REQUEST, (3, 1)));
-    // Once the guest was told, a reset is its end.
+    assert_eq!(machine.answers()[0].0.operation, REQUEST);
+    // What it was told of, it forgets with the next one.
     machine.vsock.reset();
     assert_eq!(machine.vsock.connections(), 0);
 }

@@ -93,4 +93,37 @@ fn a_launch_configuration_is_understood_whole_or_refused() {
     assert_eq!(Launch::parse("enarx-launch-1 backend=process require-sandbox=some"), second);
     assert_eq!(Launch::parse("enarx-launch-1 backend=process backend=process"), second);
     assert_eq!(Launch::parse("enarx-launch-1 backend=process "), second);
+    assert_eq!(Launch::parse("enarx-launch-1 backend"), Err(LaunchError::Setting { number: 1 }));
+}
+
+#[test]
+fn a_launch_configuration_of_a_virtual_machine_says_how_large_it_is() {
+    let text = "enarx-launch-1 backend=vm memory-mib=512 tsc-khz=2400000";
+    let launch = Launch::parse(text).unwrap();
+    assert_eq!((launch.backend, launch.memory_mib, launch.tsc_khz), (Backend::Vm, 512, Some(2_400_000)));
+    assert_eq!(launch.text, text);
+    let launch = Launch::parse("enarx-launch-1 memory-mib=16 backend=qemu").unwrap();
+    assert_eq!((launch.backend, launch.memory_mib, launch.tsc_khz), (Backend::Qemu, 16, None));
+    assert!(Launch::parse("enarx-launch-1 backend=vm memory-mib=65536").is_ok());
+    assert_eq!(Launch::parse("enarx-launch-1 backend=vm"), Err(LaunchError::Missing { name: "memory-mib" }));
+    for (setting, name) in [("memory-mib=512", "memory-mib"), ("tsc-khz=2400000", "tsc-khz")] {
+        let text = format!("enarx-launch-1 backend=process {setting}");
+        assert_eq!(Launch::parse(&text), Err(LaunchError::NotForProcess { name }));
+    }
+    for setting in [
+        "memory-mib=15",
+        "memory-mib=65537",
+        "memory-mib=+512",
+        "memory-mib=0512",
+        "memory-mib=",
+        "memory-mib=99999999999999999999",
+        "tsc-khz=99999",
+        "tsc-khz=10000001",
+        "tsc-khz=2400000 tsc-khz=2400000",
+        "backend=qemu",
+    ] {
+        let text = format!("enarx-launch-1 backend=vm memory-mib=512 {setting}");
+        let refused = if setting.starts_with("tsc-khz=2") { 4 } else { 3 };
+        assert_eq!(Launch::parse(&text), Err(LaunchError::Setting { number: refused }), "{setting}");
+    }
 }

@@ -190,8 +190,13 @@ impl Connection {
         }
     }
 
+    /// Forgets what the guest knew. `false` if nothing is left then.
+    pub(super) fn survives_reset(&mut self) -> bool {
+        self.phase == Phase::Wanted || self.abandon() == Verdict::Goes
+    }
+
     /// The guest is gone: what it sent before still has to reach the host.
-    pub(super) fn abandon(&mut self) -> Verdict {
+    fn abandon(&mut self) -> Verdict {
         if self.backlog.is_empty() || self.host_gone {
             return Verdict::Over;
         }

@@ -84,10 +84,10 @@ impl Vsock {
         }
     }
 
-    /// The guest has reset its device, as its driver does first of all: it knows of no connection any more, and what it
-    /// sent before still arrives. What the host opened and the guest was never told of waits for it.
+    /// The guest has reset its device: it knows of no connection any more, and what it sent before still arrives. A
+    /// connection that it has not heard of yet waits on: every driver begins with a reset, and hosts do not wait for it.
     pub fn reset(&mut self) {
-        self.connections.retain_mut(|it| it.is_unknown() || it.abandon() == Verdict::Goes);
+        self.connections.retain_mut(Connection::survives_reset);
         self.resets.clear();
     }
 
