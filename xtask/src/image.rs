@@ -20,17 +20,27 @@ const FOLDER: &str = "tcb/shim/image";
 pub(crate) fn build(root: &Path, console: bool) -> Result<PathBuf> {
     // Apart from other builds for this target, whose flags are others.
     let folder = target_dir(root).join("image");
+    succeed(command(root, &folder, "build")?.args(console.then_some("--features=console")))?;
+    Ok(folder.join(TARGET).join("release").join("keep-image"))
+}
+
+/// Lets the lints see the image, which the workspace does not contain.
+pub(crate) fn lint(root: &Path) -> Result<()> {
+    let folder = target_dir(root).join("image-lint");
+    succeed(command(root, &folder, "clippy")?.args(["--", "--deny", "warnings"]))
+}
+
+/// A command of cargo's for the image.
+fn command(root: &Path, folder: &Path, verb: &str) -> Result<Command> {
     let mut command = cargo(&root.join(FOLDER));
     command
-        .args(["build", "--release", "--locked", "--target", TARGET])
-        .args(console.then_some("--features=console"))
+        .args([verb, "--release", "--locked", "--target", TARGET])
         .arg("--target-dir")
-        .arg(&folder)
+        .arg(folder)
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env(RUSTFLAGS, flags(root, &folder, &absent_std(root, &folder)?)?);
-    succeed(&mut command)?;
-    Ok(folder.join(TARGET).join("release").join("keep-image"))
+        .env(RUSTFLAGS, flags(root, folder, &absent_std(root, folder)?)?);
+    Ok(command)
 }
 
 /// Builds the image and puts it where `enarx` looks for it when it is in `folder`.

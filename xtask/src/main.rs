@@ -38,6 +38,9 @@ enum Chore {
         /// An image that says on a serial port what went wrong; another image, with another measurement
         #[arg(long)]
         console: bool,
+        /// Only let the lints see it
+        #[arg(long, conflicts_with = "console")]
+        lint: bool,
     },
     /// Build what the tests need and run all tests
     Test,
@@ -87,7 +90,10 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Hello => run::hello(&root),
         Chore::Build => build::examples(&root).and_then(|()| build::programs(&root)),
         Chore::Examples => build::examples(&root),
-        Chore::Image { console } => image::build(&root, *console).map(|path| println!("{}", path.display())),
+        Chore::Image { lint: true, .. } => image::lint(&root),
+        Chore::Image { console, .. } => {
+            image::build(&root, *console).map(|path| eprintln!("image: {}", path.display()))
+        }
         Chore::Test => run::tests(&root),
         Chore::Lint => lint::check(&root),
         Chore::Portable => build::portable(&root),

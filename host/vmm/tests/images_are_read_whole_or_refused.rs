@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Image files of every kind of wrongness, each with its own refusal.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "a test that fails here has found something"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod guests;
 

@@ -29,6 +29,9 @@ pub(crate) const DATA: u16 = 5;
 pub(crate) const CREDIT_UPDATE: u16 = 6;
 pub(crate) const CREDIT_REQUEST: u16 = 7;
 
+/// A descriptor: address, length, flags, next.
+pub(crate) type Entry = (u64, u32, u16, u16);
+
 /// A packet's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -212,8 +215,8 @@ impl Machine {
 }
 
 impl Side {
-    /// Writes a descriptor: address, length, flags, next.
-    pub(crate) fn describe(&self, memory: &GuestMemoryMmap, slot: u16, entry: (u64, u32, u16, u16)) {
+    /// Writes a descriptor.
+    pub(crate) fn describe(&self, memory: &GuestMemoryMmap, slot: u16, entry: Entry) {
         let at = self.base + u64::from(slot) * 16;
         memory.write_obj(entry.0, GuestAddress(at)).unwrap();
         memory.write_obj(entry.1, GuestAddress(at + 8)).unwrap();

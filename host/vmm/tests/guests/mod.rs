@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Guests of a few instructions each, as ELF files, written out by hand.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 /// Where the guests' code is loaded.
 pub(crate) const BASE: u32 = 0x10_0000;

@@ -93,7 +93,7 @@ fn set(root: u64, range: &Range<u64>, rights: Rights) {
         let directory = step(root, next, 39, Missing::Make);
         let directory = step(directory, next, 30, Missing::Make);
         if next.is_multiple_of(LARGE) && range.end - next >= LARGE && !has_table(directory, next) {
-            write(directory, next, 21, entry(next, rights) | IS_LARGE * u64::from(rights != Rights::None));
+            write(directory, next, 21, entry(next, rights) | (IS_LARGE * u64::from(rights != Rights::None)));
             next += LARGE;
         } else {
             let table = step(directory, next, 21, Missing::Split);

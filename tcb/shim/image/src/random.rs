@@ -15,11 +15,14 @@ use crate::processor;
 /// How often a word is asked for before the source counts as dry. RDSEED gives none while it gathers.
 const PATIENCE: u32 = 100_000;
 
-static NOISE: Mutex<Option<Noise<fn() -> Option<u64>>>> = Mutex::new(None);
+/// An instruction that gives a word, or none.
+type Source = fn() -> Option<u64>;
+
+static NOISE: Mutex<Option<Noise<Source>>> = Mutex::new(None);
 
 /// Starts the source.
 pub(crate) fn set_up() -> Result<(), Ending> {
-    let source: fn() -> Option<u64> = if processor::has_rdseed() { rdseed } else { rdrand };
+    let source: Source = if processor::has_rdseed() { rdseed } else { rdrand };
     *NOISE.lock() = Some(Noise::new(source).map_err(|_| Ending::Entropy)?);
     Ok(())
 }
