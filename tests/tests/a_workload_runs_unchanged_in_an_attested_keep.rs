@@ -28,6 +28,11 @@ macro_rules! for_every_backend {
         mod process {
             $(#[test] fn $name() { super::$name(&super::Tenant::new()); })*
         }
+        mod vm {
+            $(#[test]
+            #[ignore = "needs a KVM that executes every instruction: `cargo xtask test-kvm` makes one"]
+            fn $name() { super::$name(&super::Tenant::with_backend("vm").unwrap()); })*
+        }
         mod qemu {
             $(#[test] fn $name() {
                 if let Some(tenant) = super::Tenant::with_backend("qemu") { super::$name(&tenant); }

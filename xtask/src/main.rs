@@ -44,6 +44,10 @@ enum Chore {
     },
     /// Build what the tests need and run all tests
     Test,
+    /// Run the workload tests in virtual machines on an emulated KVM, after `test`, which makes what they need
+    ///
+    /// Needs QEMU 10, Debian's cloud kernel, busybox-static, cpio and xz.
+    TestKvm,
     /// Check dependency direction, file headers, where unsafe code stands and the page of known verifier bugs
     Lint,
     /// Check that the trusted crates build without an operating system and for WebAssembly
@@ -95,6 +99,7 @@ fn perform(chore: &Chore) -> Result<()> {
             image::build(&root, *console).map(|path| eprintln!("image: {}", path.display()))
         }
         Chore::Test => run::tests(&root),
+        Chore::TestKvm => run::tests_on_kvm(&root),
         Chore::Lint => lint::check(&root),
         Chore::Portable => build::portable(&root),
         Chore::Bench => run::bench(&root),

@@ -156,7 +156,7 @@ fn boot(kernel: &Path, archive: &Path, limit: Duration) -> Result<i32> {
     // Without the speed of its clock a Linux on this machine hangs now and then while it measures it.
     let line = "console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz=2300000";
     let mut qemu = Command::new(QEMU)
-        .args(["-accel", "tcg", "-cpu", "max,+svm", "-M", "microvm,rtc=on", "-m", "768"])
+        .args(["-accel", "tcg", "-cpu", "max,+svm", "-M", "microvm,rtc=on", "-m", "2048"])
         .args(["-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-serial", "stdio"])
         .args(["-append", line])
         .arg("-kernel")

@@ -52,7 +52,7 @@ fn a_source_that_favours_one_byte_is_found() {
     let mut count = 0_u8;
     let mut bytes = move || {
         count = count.wrapping_add(1);
-        if count % 3 == 0 { count } else { 7 }
+        if count.is_multiple_of(3) { count } else { 7 }
     };
     assert_eq!(
         Noise::new(move || Some(u64::from_le_bytes([(); 8].map(|()| bytes())))).err(),
