@@ -43,8 +43,56 @@ fn told(failure: Failure, exit: KeepExit) -> Failure {
         Some(signal) => failure
             .saying(format!("the Keep was killed in the middle, its host says: signal {signal}"))
             .hint("the host may have run out of memory, or somebody there ended it; its log tells more"),
-        None => failure
-            .saying(format!("the Keep ended in the middle, its host says: {exit}"))
-            .hint("the log of the host tells more"),
+        None => {
+            let (meaning, hint) = exit.code.and_then(meaning).unwrap_or_default();
+            failure
+                .saying(format!("the Keep ended in the middle, its host says: {exit}{meaning}"))
+                .hint(if hint.is_empty() { "the log of the host tells more" } else { hint })
+        }
+    }
+}
+
+/// What the exit codes of docs/host-stream.md and docs/micro-vm-keep.md mean, and what to do.
+fn meaning(code: i32) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        70 => (", the host broke the protocol", ""),
+        71 => (", a layer of its sandbox is missing", ""),
+        72 => (
+            ", it could not start",
+            "a virtual machine needs /dev/kvm or QEMU 10, and the unikernel that came with this `enarx`",
+        ),
+        73 => (
+            ", its virtual machine crashed",
+            "a KVM that does not execute every instruction cannot run it; `--backend qemu` needs no KVM",
+        ),
+        74 => (", its CPU lacks what a Keep needs", "a Keep needs RDRAND or RDSEED, and x2APIC"),
+        75 => (", its source of randomness does not work", ""),
+        76 => (", no memory was left", "`--memory` gives it more"),
+        77 => (", it met an exception of the CPU", "this should not happen: please report it"),
+        78 => (
+            ", it met an error of its own",
+            "if it ran out of memory, `--memory` gives it more; if not, please report it",
+        ),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_is_documented_has_a_meaning() {
+        let documents =
+            [include_str!("../../../docs/host-stream.md"), include_str!("../../../docs/micro-vm-keep.md")];
+        let codes: Vec<i32> = documents
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.strip_prefix("| 7")?.get(..1)?.parse::<i32>().ok())
+            .map(|digit| 70 + digit)
+            .collect();
+        assert!((70..=78).all(|code| codes.contains(&code)), "{codes:?}");
+        assert!(codes.into_iter().all(|code| meaning(code).is_some()));
+        assert_eq!(meaning(0), None);
     }
 }
