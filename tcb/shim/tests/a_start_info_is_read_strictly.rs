@@ -102,6 +102,7 @@ fn each_lie_has_its_own_refusal() {
     assert_eq!(refusal(|memory| memory.word(INFO + 48, u32::MAX)), StartError::Regions { count: u32::MAX });
     assert_eq!(refusal(|memory| memory.region(1, u64::MAX, 1, 1)), StartError::Endless);
     let out = |what| StartError::OutOfReach { what };
+    assert_eq!(refusal(|memory| memory.long(INFO + 40, 0)), out("the memory map"));
     assert_eq!(refusal(|memory| memory.long(INFO + 40, REACHABLE)), out("the memory map"));
     // The first region would end beyond what is mapped.
     assert_eq!(refusal(|memory| memory.long(INFO + 40, REACHABLE - 23)), out("the memory map"));

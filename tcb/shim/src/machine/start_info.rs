@@ -23,7 +23,7 @@ const ENTRY_LEN: usize = 24;
 
 /// Reads physical memory while it is still as the hypervisor left it.
 pub trait PhysicalMemory {
-    /// Copies what is at `address` into `buffer`. Only called for addresses below [`REACHABLE`].
+    /// Copies what is at `address` into `buffer`. Only called for addresses below [`REACHABLE`], and not for 0.
     fn read(&self, address: u64, buffer: &mut [u8]);
 }
 
@@ -51,8 +51,8 @@ pub struct StartInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A pointer to something outside of the memory that is mapped.
-    #[error("`{what}` of the start info is outside of the first 4 GiB")]
+    /// A pointer to nothing, or to something outside of the memory that is mapped.
+    #[error("`{what}` of the start info is absent or outside of the first 4 GiB")]
     OutOfReach {
         /// What the pointer should lead to.
         what: &'static str,
@@ -159,7 +159,7 @@ fn fetch(
     what: &'static str,
 ) -> Result<(), StartError> {
     let end = address.checked_add(buffer.len() as u64);
-    if end.is_none_or(|end| end > REACHABLE) {
+    if address == 0 || end.is_none_or(|end| end > REACHABLE) {
         return Err(StartError::OutOfReach { what });
     }
     memory.read(address, buffer);
