@@ -182,7 +182,7 @@ fn source(root: &Path, file: &Path, faults: &mut Vec<String>) -> Result<()> {
 }
 
 /// Whether a line of code (not of comment, not of a text in quotes) uses the keyword.
-fn has_unsafe(line: &str) -> bool {
+pub(crate) fn has_unsafe(line: &str) -> bool {
     let code: String = line.split('"').step_by(2).collect();
     let code = code.split("//").next().unwrap_or_default();
     // A lint's name contains the word too, but as part of a longer one.
@@ -190,7 +190,7 @@ fn has_unsafe(line: &str) -> bool {
 }
 
 /// Every Rust file of the project, without what was built.
-fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = BTreeSet::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -9,6 +9,7 @@ mod image;
 mod lint;
 mod nested;
 mod run;
+mod tcb;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Chore {
     TestKvm,
     /// Check dependency direction, file headers, where unsafe code stands and the page of known verifier bugs
     Lint,
+    /// Print how much code has to be trusted, and how much of it is unsafe
+    Tcb,
     /// Check that the trusted crates build without an operating system and for WebAssembly
     Portable,
     /// Print the numbers that SPECIFICATION.md promises
@@ -101,6 +104,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Test => run::tests(&root),
         Chore::TestKvm => run::tests_on_kvm(&root),
         Chore::Lint => lint::check(&root),
+        Chore::Tcb => tcb::print(&root),
         Chore::Portable => build::portable(&root),
         Chore::Bench => run::bench(&root),
         Chore::Nested { seconds, files, program, arguments } => {
