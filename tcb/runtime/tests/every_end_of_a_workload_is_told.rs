@@ -87,7 +87,8 @@ fn traps_are_told_apart() {
 #[test]
 fn a_backtrace_names_functions_and_places() {
     let wat = r#"(module $program
-        (func $_ZN5hello5inner17h0123456789abcdefE unreachable)
+        (global $g (mut i32) (i32.const 0))
+        (func $_ZN5hello5inner17h0123456789abcdefE (global.set $g (i32.const 7)) unreachable)
         (func $plain (call $_ZN5hello5inner17h0123456789abcdefE))
         (func (export "_start") (call $plain)))"#;
     let trapped = trapped(wat);
@@ -99,9 +100,9 @@ fn a_backtrace_names_functions_and_places() {
     assert_eq!(indices, [0, 1, 2]);
     let offsets: Vec<_> = trapped.backtrace.iter().map(|frame| frame.offset.unwrap()).collect();
     let binary = wat::parse_str(wat).unwrap();
-    // The first function's body: no locals, then `unreachable`.
-    let body = binary.windows(4).position(|bytes| bytes == [0x03, 0x00, 0x00, 0x0b]).unwrap();
-    assert_eq!(offsets[0], u64::try_from(body).unwrap() + 2);
+    // The first function's end: `i32.const 7`, `global.set 0`, `unreachable`, `end`.
+    let body = binary.windows(6).position(|bytes| bytes == [0x41, 0x07, 0x24, 0x00, 0x00, 0x0b]).unwrap();
+    assert_eq!(offsets[0], u64::try_from(body).unwrap() + 4);
     assert!(offsets[0] < offsets[1] && offsets[1] < offsets[2]);
     let shown = format!("{:#x} - program!hello::inner", offsets[0]);
     assert_eq!(trapped.backtrace[0].to_string().trim_start(), shown);

@@ -180,7 +180,7 @@ fn its_resources_are_limited() {
         ("Max processes", "0"),
         ("Max locked memory", "0"),
         ("Max msgqueue size", "0"),
-        ("Max address space", "137438953472"),
+        ("Max address space", "4398046511104"),
     ] {
         assert_eq!(limit(name), (expected.into(), expected.into()), "{name}");
     }

@@ -21,9 +21,13 @@ pub const MAX_STACK_BYTES: usize = 256 << 20;
 /// Host functions run on the workload's stack, below what WebAssembly may use of it.
 const HOST_STACK_BYTES: usize = 512 << 10;
 
-/// Linear memory is moved when it grows beyond what was set aside. In a process that is address space only and avoids
-/// copying; in the unikernel it would be memory.
-const PROCESS_GROWTH_BYTES: u64 = 256 << 20;
+/// In a process every address that 32 bits can name is set aside, so that what is beyond the memory faults and
+/// nothing has to be compared; that is address space, not memory. A 64-bit memory is moved when it has grown by this.
+const PROCESS_RESERVATION_BYTES: u64 = 4 << 30;
+/// What is set aside behind it for the constant offsets of accesses; larger ones are compared.
+const PROCESS_GUARD_BYTES: u64 = 32 << 20;
+/// An interpreter compares anyway. Memory is moved when it grows beyond what was set aside, which avoids copying.
+const INTERPRETER_GROWTH_BYTES: u64 = 256 << 20;
 
 /// The proposals that are on: WebAssembly 2.0 (with `simd`) plus what LLVM and other compilers emit today.
 ///
@@ -53,7 +57,7 @@ pub fn config(spec: &EngineSpec) -> wasmtime::Result<Config> {
         config.target(spec.target().triple())?;
     }
     config.module_version(ModuleVersionStrategy::Custom(EngineSpec::version()))?;
-    set_code_generation(&mut config);
+    set_code_generation(&mut config, spec.target());
     set_memory(&mut config, spec.target());
     set_diagnostics(&mut config);
     limit_stack(&mut config, DEFAULT_STACK_BYTES);
@@ -82,16 +86,17 @@ fn is_this_machine(_spec: EngineSpec) -> bool {
     false
 }
 
-/// What the code is. Traps are explicit checks: neither a signal handler nor an exception handler takes part.
-/// That goes with Spectre mitigations of bounds checks off (wasmtime has them only with signals); the
+/// What the code is. In a process, what WebAssembly must not do faults, and the engine's handlers of signals make a trap
+/// of it; that costs nothing until it happens. In the unikernel, where an exception is the end, and in the interpreter
+/// traps are explicit checks, and Spectre mitigations of those are off (wasmtime has them only with signals): the
 /// workload and the Keep around it belong to the same owner.
-fn set_code_generation(config: &mut Config) {
+fn set_code_generation(config: &mut Config, target: Target) {
+    config.signals_based_traps(target == Target::X86_64Linux);
     config.wasm_features(WasmFeatures::all().difference(WASM_FEATURES), false);
     config.wasm_features(WASM_FEATURES, true);
     config.relaxed_simd_deterministic(false);
     config.concurrency_support(false);
     config.shared_memory(false);
-    config.signals_based_traps(false);
     config.epoch_interruption(true);
     config.consume_fuel(false);
     config.table_lazy_init(true);
@@ -100,14 +105,16 @@ fn set_code_generation(config: &mut Config) {
     config.wasm_branch_hinting(false);
 }
 
-/// No tricks with virtual memory: the unikernel has none, and both walls run the same code.
+/// How linear memories lie. The unikernel's are exactly as large as they are: it has no addresses without memory.
 fn set_memory(config: &mut Config, target: Target) {
-    config.memory_reservation(0);
-    config.memory_guard_size(0);
-    config.memory_reservation_for_growth(match target {
-        Target::X86_64Linux | Target::Pulley64 => PROCESS_GROWTH_BYTES,
-        Target::X86_64Unikernel => 0,
-    });
+    let (reservation, guard, growth) = match target {
+        Target::X86_64Linux => (PROCESS_RESERVATION_BYTES, PROCESS_GUARD_BYTES, PROCESS_RESERVATION_BYTES),
+        Target::Pulley64 => (0, 0, INTERPRETER_GROWTH_BYTES),
+        Target::X86_64Unikernel => (0, 0, 0),
+    };
+    config.memory_reservation(reservation);
+    config.memory_guard_size(guard);
+    config.memory_reservation_for_growth(growth);
     config.memory_may_move(true);
     config.guard_before_linear_memory(false);
     config.memory_init_cow(false);

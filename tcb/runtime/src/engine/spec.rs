@@ -13,7 +13,7 @@ use super::cpu::CpuFeatures;
 pub const WASMTIME_VERSION: &str = "48.0.8";
 
 /// Raised with every change of [`super::config`] that changes compiled code.
-pub(super) const SETTINGS_REVISION: u32 = 1;
+pub(super) const SETTINGS_REVISION: u32 = 2;
 
 /// The longest statement that is read; all features together are far shorter.
 pub const MAX_STATEMENT_LEN: usize = 512;

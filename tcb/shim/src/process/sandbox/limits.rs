@@ -8,9 +8,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Descriptors: the standard three, the control streams, one for evidence, and room to refuse more.
 pub const DESCRIPTORS: u64 = 32;
-/// Address space. More than any workload may have of memory and files together; real memory is the host's to limit,
-/// by control groups.
-const ADDRESS_SPACE: u64 = 128 << 30;
+/// Address space: a thousand linear memories, each of which has 4 GiB of addresses set aside for it. Real memory is the
+/// host's to limit, by control groups.
+const ADDRESS_SPACE: u64 = 4 << 40;
 
 const LIMITS: [(Resource, u64); 5] = [
     (Resource::RLIMIT_AS, ADDRESS_SPACE),
