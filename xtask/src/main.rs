@@ -7,6 +7,7 @@ mod build;
 mod fuzz;
 mod image;
 mod lint;
+mod micro_vm;
 mod nested;
 mod run;
 mod tcb;
@@ -57,6 +58,10 @@ enum Chore {
     Portable,
     /// Print the numbers that SPECIFICATION.md promises
     Bench,
+    /// Print the numbers of the micro-VM Keep, beside a Linux guest and wasmtime
+    ///
+    /// Needs what `test-kvm` needs. Compares computing with the `wasmtime` that `bench` compares with.
+    BenchVm,
     /// Run a program in a Linux with a working KVM, under QEMU, on any machine
     Nested {
         /// For how many seconds at most
@@ -107,6 +112,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Tcb => tcb::print(&root),
         Chore::Portable => build::portable(&root),
         Chore::Bench => run::bench(&root),
+        Chore::BenchVm => micro_vm::numbers(&root),
         Chore::Nested { seconds, files, program, arguments } => {
             nested::run(program, arguments, files, Duration::from_secs(*seconds))
         }

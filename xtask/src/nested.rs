@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use tempfile::TempDir;
 
 const QEMU: &str = "qemu-system-x86_64";
 const BUSYBOX: &str = "/bin/busybox";
@@ -24,8 +25,8 @@ const ENDED: &str = "nested: the program ended with ";
 /// Runs `program` with `arguments` in the inner Linux, which has `files` at the same places, and takes on its end.
 pub(crate) fn run(program: &Path, arguments: &[String], files: &[PathBuf], limit: Duration) -> Result<()> {
     let (kernel, modules) = kernel()?;
-    let folder = Folder::new()?;
-    let root = folder.0.join("root");
+    let folder = tempfile::tempdir()?;
+    let root = folder.path().join("root");
     for folder in ["bin", "dev", "proc", "sys", "tmp", "modules", "new"] {
         fs::create_dir_all(root.join(folder))?;
     }
@@ -41,11 +42,74 @@ pub(crate) fn run(program: &Path, arguments: &[String], files: &[PathBuf], limit
     }
     script(&root.join("init"), FIRST)?;
     script(&root.join("second"), &second(&program, arguments))?;
-    let archive = folder.0.join("initramfs");
+    let archive = folder.path().join("initramfs");
     pack(&root, &archive)?;
     let status = boot(&kernel, &archive, limit)?;
     ensure!(status == 0, "the program ended with {status} in the inner Linux");
     Ok(())
+}
+
+/// A Linux that boots as fast as it can, says a word and has nothing else to do.
+pub(crate) struct Tiny {
+    folder: TempDir,
+}
+
+impl Tiny {
+    /// Makes its kernel and its first file system.
+    pub(crate) fn new() -> Result<Self> {
+        let (kernel, _) = kernel()?;
+        let folder = tempfile::tempdir()?;
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("bin"))?;
+        fs::create_dir_all(root.join("dev"))?;
+        fs::copy(BUSYBOX, root.join("bin/busybox"))
+            .context("there is no busybox (Debian: busybox-static)")?;
+        symlink("busybox", root.join("bin/sh"))?;
+        script(&root.join("init"), "echo ready\nexec /bin/busybox sleep 60\n")?;
+        pack(&root, &folder.path().join("initramfs"))?;
+        fs::write(folder.path().join("kernel"), without_its_wrapping(&fs::read(kernel)?)?)?;
+        Ok(Self { folder })
+    }
+
+    /// What starts it; the first thing on its standard output is the word.
+    pub(crate) fn command(&self) -> Command {
+        let mut qemu = Command::new(QEMU);
+        qemu.args(["-accel", "tcg", "-cpu", "max", "-M", "microvm,rtc=on", "-m", "256"])
+            .args(["-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-serial", "stdio"])
+            .args(["-append", "console=ttyS0 quiet loglevel=0 panic=-1 tsc_early_khz=2300000"])
+            .arg("-kernel")
+            .arg(self.folder.path().join("kernel"))
+            .arg("-initrd")
+            .arg(self.folder.path().join("initramfs"));
+        qemu
+    }
+}
+
+/// The ELF file in a kernel that unpacks itself (Linux, `Documentation/arch/x86/boot.rst`): a hypervisor that is in a hurry
+/// starts that.
+fn without_its_wrapping(kernel: &[u8]) -> Result<Vec<u8>> {
+    let word = |at: usize| -> Result<usize> {
+        let bytes = kernel.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).context("no kernel")?;
+        Ok(u32::from_le_bytes(bytes).try_into()?)
+    };
+    let sectors = usize::from(*kernel.get(0x1f1).context("no kernel")?);
+    let start = (sectors + 1) * 512 + word(0x248)?;
+    let packed = kernel.get(start..start + word(0x24c)?).context("a kernel that is cut off")?;
+    ensure!(packed.starts_with(b"\xfd7zXZ\0"), "the kernel is not packed by xz");
+    let mut unpacker = Command::new("xz")
+        .args(["--decompress", "--stdout", "--single-stream"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not run `xz`")?;
+    let mut input = unpacker.stdin.take().context("no input of `xz`")?;
+    let packed = packed.to_vec();
+    // The length of what was packed follows it, which is none of xz's business.
+    let feeder = thread::spawn(move || input.write_all(&packed));
+    let output = unpacker.wait_with_output()?.stdout;
+    let _ = feeder.join();
+    ensure!(output.starts_with(b"\x7fELF"), "there is no ELF file in the kernel");
+    Ok(output)
 }
 
 /// The newest of Debian's cloud kernels that is installed, and its modules.
@@ -197,21 +261,4 @@ fn wait(qemu: &mut Child, limit: Duration) -> Result<()> {
         thread::sleep(Duration::from_millis(50));
     }
     Ok(())
-}
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("enarx-nested-{}", std::process::id()));
-        fs::create_dir(&path).with_context(|| format!("could not make `{}`", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
