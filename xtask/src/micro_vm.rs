@@ -3,6 +3,8 @@
 //! The numbers of the micro-VM Keep: its start beside that of a Linux guest, both under QEMU on this machine; and on a
 //! KVM that QEMU emulates the processor for, its exits, its memory, and how fast it computes.
 
+#![allow(clippy::print_stdout, reason = "numbers are what it is for")]
+
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

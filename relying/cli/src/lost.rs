@@ -39,17 +39,15 @@ pub(crate) async fn explained<T>(outcome: Outcome<T>, ask: impl AsyncFn() -> Opt
 }
 
 fn told(failure: Failure, exit: KeepExit) -> Failure {
-    match exit.signal {
-        Some(signal) => failure
+    if let Some(signal) = exit.signal {
+        return failure
             .saying(format!("the Keep was killed in the middle, its host says: signal {signal}"))
-            .hint("the host may have run out of memory, or somebody there ended it; its log tells more"),
-        None => {
-            let (meaning, hint) = exit.code.and_then(meaning).unwrap_or_default();
-            failure
-                .saying(format!("the Keep ended in the middle, its host says: {exit}{meaning}"))
-                .hint(if hint.is_empty() { "the log of the host tells more" } else { hint })
-        }
+            .hint("the host may have run out of memory, or somebody there ended it; its log tells more");
     }
+    let (meaning, hint) = exit.code.and_then(meaning).unwrap_or_default();
+    failure
+        .saying(format!("the Keep ended in the middle, its host says: {exit}{meaning}"))
+        .hint(if hint.is_empty() { "the log of the host tells more" } else { hint })
 }
 
 /// What the exit codes of docs/host-stream.md and docs/micro-vm-keep.md mean, and what to do.
