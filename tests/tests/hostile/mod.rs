@@ -18,8 +18,8 @@ use vmm_sys_util::epoll::EventSet;
 use enarx_tests::program;
 
 /// No guest here takes longer to get ready or to end, translated and beside other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// VIRTIO_F_VERSION_1.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// `VIRTIO_F_VERSION_1`.
 pub(crate) const VERSION_1: u64 = 1 << 32;
 /// What a host says that tells the truth.
 pub(crate) const LAUNCH: &str = "enarx-launch-1 backend=qemu memory-mib=64 tsc-khz=1000000";
