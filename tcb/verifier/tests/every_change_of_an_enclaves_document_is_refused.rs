@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +16,6 @@ use enarx_evidence::cose::{Algorithm, Sign1};
 use enarx_evidence::nitro::{Claims, Document, Field, Pcr};
 use enarx_simulator::{SimulatedEnclave, Simulator};
 use enarx_verifier::{Code, Policy, Request, TrustAnchors, UnixTime, appraise};
-use tempfile::TempDir;
 
 const REPORT_DATA: [u8; 64] = [0x11; 64];
 const MEASUREMENT: [u8; 48] = [0x22; 48];
@@ -32,12 +34,8 @@ tee = "nitro"
 "#;
 
 fn simulator() -> &'static Simulator {
-    static SIMULATOR: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    let made = || {
-        let dir = TempDir::new().unwrap();
-        (Simulator::open(dir.path()).unwrap(), dir)
-    };
-    &SIMULATOR.get_or_init(made).0
+    static SIMULATOR: OnceLock<Simulator> = OnceLock::new();
+    SIMULATOR.get_or_init(|| kept::simulator("local"))
 }
 
 fn anchors() -> TrustAnchors {
@@ -380,8 +378,7 @@ fn time_root_and_rules() {
 
 #[test]
 fn a_document_of_a_stranger() {
-    let dir = TempDir::new().unwrap();
-    let stranger = Simulator::open(dir.path()).unwrap();
+    let stranger = kept::simulator("stranger");
     let bundle =
         stranger.attest_enclave(&SimulatedEnclave::default(), &REPORT_DATA, &MEASUREMENT, |_| {}).unwrap();
     assert_eq!(codes(&bundle), [Code::SimulatedNotAccepted]);

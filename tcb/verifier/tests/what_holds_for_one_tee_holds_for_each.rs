@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -21,18 +24,13 @@ use enarx_verifier::policy::Policy;
 use enarx_verifier::{
     Claims, Code, Request, TrustAnchors, UnixTime, Verification, appraise, appraise_with, verify,
 };
-use tempfile::TempDir;
 
 const REPORT_DATA: [u8; 64] = [0x11; 64];
 const MEASUREMENT: [u8; 48] = [0x22; 48];
 
 fn simulator() -> &'static Simulator {
-    static SIMULATOR: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    let made = || {
-        let dir = TempDir::new().unwrap();
-        (Simulator::open(dir.path()).unwrap(), dir)
-    };
-    &SIMULATOR.get_or_init(made).0
+    static SIMULATOR: OnceLock<Simulator> = OnceLock::new();
+    SIMULATOR.get_or_init(|| kept::simulator("local"))
 }
 
 fn anchors() -> TrustAnchors {

@@ -2,7 +2,9 @@
 
 //! Simulated platforms, and a key server for them that is as strict as AMD's about what it is asked.
 
-use std::path::PathBuf;
+#[path = "../../../simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::sync::OnceLock;
 
 use enarx_collateral::Source;
@@ -10,26 +12,13 @@ use enarx_evidence::snp::Report;
 use enarx_evidence::{Bundle, Endorsements, Evidence, Format};
 use enarx_simulator::{SimulatedPlatform, Simulator};
 use pem_rfc7468::{LineEnding, encode_string};
-use sha2::{Digest as _, Sha256};
 
 use super::{Reply, Server};
 
-/// One for all tests, since its RSA keys take seconds to make. Its state outlives the tests, under a name that
-/// changes with the code that makes it.
+/// One for all tests.
 pub(crate) fn simulator() -> &'static Simulator {
     static SIMULATOR: OnceLock<Simulator> = OnceLock::new();
-    SIMULATOR.get_or_init(|| {
-        let code = [
-            include_str!("../../../simulator/src/keys.rs"),
-            include_str!("../../../simulator/src/pki/authority.rs"),
-            include_str!("../../../simulator/src/pki/leaf.rs"),
-            include_str!("../../../simulator/src/pki/x509.rs"),
-            include_str!("../../../simulator/src/store.rs"),
-        ];
-        let digest = hex::encode(Sha256::digest(code.concat()));
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        Simulator::open(&folder.join(format!("simulator-{}", &digest[..16]))).unwrap()
-    })
+    SIMULATOR.get_or_init(|| kept::simulator("own"))
 }
 
 /// A platform's evidence and everything its vendor gives out for it.

@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+#[path = "../../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -19,7 +22,6 @@ use enarx_verifier::{
     AttestationResult, Code, Policy, ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
 };
 use sha2::{Digest as _, Sha256, Sha384};
-use tempfile::TempDir;
 
 pub(crate) const REPORT_DATA: [u8; 64] = [0x11; 64];
 pub(crate) const MEASUREMENT: [u8; 48] = [0x22; 48];
@@ -62,21 +64,16 @@ pub(crate) fn policy(change: impl Fn(String) -> String) -> Policy {
     Policy::parse(&change(text)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn made() -> (Simulator, TempDir) {
-    let dir = TempDir::new().unwrap();
-    (Simulator::open(dir.path()).unwrap(), dir)
-}
-
 /// The vendor that the anchors know as `local`.
 pub(crate) fn local() -> &'static Simulator {
-    static LOCAL: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    &LOCAL.get_or_init(made).0
+    static LOCAL: OnceLock<Simulator> = OnceLock::new();
+    LOCAL.get_or_init(|| kept::simulator("local"))
 }
 
 /// Another one with the same names, which nobody knows.
 pub(crate) fn stranger() -> &'static Simulator {
-    static STRANGER: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    &STRANGER.get_or_init(made).0
+    static STRANGER: OnceLock<Simulator> = OnceLock::new();
+    STRANGER.get_or_init(|| kept::simulator("stranger"))
 }
 
 pub(crate) fn anchors() -> TrustAnchors {

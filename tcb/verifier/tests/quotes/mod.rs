@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+#[path = "../../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
@@ -18,7 +21,6 @@ use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::{
     AttestationResult, Code, Policy, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
 };
-use tempfile::TempDir;
 
 pub(crate) const REPORT_DATA: [u8; 64] = [0x11; 64];
 pub(crate) const MEASUREMENT: [u8; 48] = [0x22; 48];
@@ -52,21 +54,16 @@ pub(crate) fn policy_with(text: &str) -> Policy {
     policy(|policy| format!("{policy}\n{text}"))
 }
 
-fn made() -> (Simulator, TempDir) {
-    let dir = TempDir::new().unwrap();
-    (Simulator::open(dir.path()).unwrap(), dir)
-}
-
 /// The vendor that the anchors know as `local`.
 pub(crate) fn local() -> &'static Simulator {
-    static LOCAL: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    &LOCAL.get_or_init(made).0
+    static LOCAL: OnceLock<Simulator> = OnceLock::new();
+    LOCAL.get_or_init(|| kept::simulator("local"))
 }
 
 /// Another one with the same names, which nobody knows.
 pub(crate) fn stranger() -> &'static Simulator {
-    static STRANGER: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    &STRANGER.get_or_init(made).0
+    static STRANGER: OnceLock<Simulator> = OnceLock::new();
+    STRANGER.get_or_init(|| kept::simulator("stranger"))
 }
 
 pub(crate) fn anchors() -> TrustAnchors {

@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+#[path = "../../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +15,6 @@ use enarx_evidence::cca::{Measurement, PlatformClaims, RealmClaims};
 use enarx_simulator::{Curve, SimulatedRealm, Simulator};
 use enarx_verifier::advisory::Feed;
 use enarx_verifier::{Code, Policy, ReferenceValue, Request, TrustAnchors, UnixTime, appraise};
-use tempfile::TempDir;
 
 pub(crate) const REPORT_DATA: [u8; 64] = [0x11; 64];
 pub(crate) const MEASUREMENT: [u8; 48] = [0x22; 48];
@@ -35,12 +37,8 @@ tee = "cca"
 "#;
 
 pub(crate) fn simulator() -> &'static Simulator {
-    static SIMULATOR: OnceLock<(Simulator, TempDir)> = OnceLock::new();
-    let made = || {
-        let dir = TempDir::new().unwrap();
-        (Simulator::open(dir.path()).unwrap(), dir)
-    };
-    &SIMULATOR.get_or_init(made).0
+    static SIMULATOR: OnceLock<Simulator> = OnceLock::new();
+    SIMULATOR.get_or_init(|| kept::simulator("local"))
 }
 
 pub(crate) fn anchors() -> TrustAnchors {

@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+#[path = "../../../../host/simulator/tests/common/kept.rs"]
+mod kept;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +19,6 @@ use enarx_verifier::crypto::{RustCrypto, SignatureVerifier, Signed};
 use enarx_verifier::{
     AttestationResult, Code, Policy, ReferenceValue, Refusals, Request, TrustAnchors, UnixTime, appraise_with,
 };
-use tempfile::TempDir;
 
 pub(crate) const REPORT_DATA: [u8; 64] = [0x11; 64];
 pub(crate) const MEASUREMENT: [u8; 48] = [0x22; 48];
@@ -56,28 +58,26 @@ snp = 4
 microcode = 81
 "#;
 
-/// A simulated vendor with its own keys, in a directory that goes with it.
+/// A simulated vendor with its own keys.
 pub(crate) struct Vendor {
     simulator: Simulator,
-    _dir: TempDir,
 }
 
 impl Vendor {
-    pub(crate) fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        Self { simulator: Simulator::open(dir.path()).unwrap(), _dir: dir }
+    fn of_name(name: &str) -> Self {
+        Self { simulator: kept::simulator(name) }
     }
 
     /// The one that the anchors know as `local`.
     pub(crate) fn local() -> &'static Self {
         static LOCAL: OnceLock<Vendor> = OnceLock::new();
-        LOCAL.get_or_init(Self::new)
+        LOCAL.get_or_init(|| Self::of_name("local"))
     }
 
     /// Another one with the same names, which nobody knows.
     pub(crate) fn stranger() -> &'static Self {
         static STRANGER: OnceLock<Vendor> = OnceLock::new();
-        STRANGER.get_or_init(Self::new)
+        STRANGER.get_or_init(|| Self::of_name("stranger"))
     }
 
     pub(crate) fn attest(&self, platform: &str) -> Bundle {
