@@ -19,7 +19,9 @@ pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{
     EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, TeeArg, VerifyArgs,
 };
-pub(crate) use policy::{CheckPolicyArgs, DiffPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs};
+pub(crate) use policy::{
+    CheckPolicyArgs, DiffPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs, product,
+};
 pub(crate) use watch::WatchArgs;
 
 /// Run secrets on machines you do not trust.

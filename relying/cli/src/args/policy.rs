@@ -13,6 +13,8 @@ use super::evidence::moment;
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Write a commented trust policy
+    ///
+    /// On a terminal, and without a flag that says what should be in it, it asks.
     New(NewPolicyArgs),
     /// Check a trust policy for mistakes and contradictions
     ///
@@ -36,7 +38,7 @@ pub(crate) enum PolicyCommand {
     Schema,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct NewPolicyArgs {
     /// Where to write it; standard output when absent
     #[arg(value_hint = ValueHint::FilePath)]
@@ -121,7 +123,7 @@ pub(crate) struct DiffPolicyArgs {
     pub(crate) at: Option<UnixTime>,
 }
 
-fn product(text: &str) -> Result<Product, String> {
+pub(crate) fn product(text: &str) -> Result<Product, String> {
     let known = || Product::ALL.iter().map(|product| product.name()).collect::<Vec<_>>().join(", ");
     let found = Product::ALL.iter().copied().find(|product| product.name() == text);
     found.ok_or_else(|| format!("known are {}", known()))

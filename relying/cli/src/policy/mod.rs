@@ -2,6 +2,7 @@
 
 //! `enarx policy`: write trust policies, and look at them before they decide.
 
+mod ask;
 mod diff;
 mod file;
 mod new;

@@ -3,17 +3,26 @@
 //! `enarx policy new`: a commented policy to start from.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use enarx_verifier::policy::{self, Product, Tee, Vendor, Vocabulary};
 
-use super::PolicyFile;
+use super::{PolicyFile, ask};
 use crate::args::{NewPolicyArgs, OutputOptions};
 use crate::failure::{Failure, Outcome};
 use crate::write::{new_file, print, wrote};
 
 /// Writes it.
 pub(super) fn write(args: &NewPolicyArgs, output: &OutputOptions) -> Outcome<()> {
+    let answered;
+    let args = if ask::wanted(args, output) {
+        let mut dialogue = ask::Dialogue::new(io::stdin().lock(), io::stderr());
+        answered = dialogue.complete(args.clone())?;
+        &answered
+    } else {
+        args
+    };
     let text = text(args)?;
     match &args.file {
         Some(file) => new_file(file, text.as_bytes()).map(|()| wrote(file, output)),
@@ -21,7 +30,7 @@ pub(super) fn write(args: &NewPolicyArgs, output: &OutputOptions) -> Outcome<()>
     }
 }
 
-fn text(args: &NewPolicyArgs) -> Outcome<String> {
+pub(super) fn text(args: &NewPolicyArgs) -> Outcome<String> {
     let mut text = match (&args.extends, args.products.as_slice()) {
         (Some(base), _) => narrowing(base, args.file.as_deref())?,
         (None, []) => policy::template().to_owned(),
