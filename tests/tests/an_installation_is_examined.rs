@@ -12,7 +12,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use enarx_tests::{LOCAL_SIMULATOR, Tenant, code, finish, stderr, stdout};
@@ -145,32 +145,85 @@ fn this_machine_is_told_whatever_it_is() {
     }
 }
 
+/// Somebody who signs feeds, and a tenant who listens.
+struct Issuer<'a> {
+    tenant: &'a Tenant,
+    key: PathBuf,
+    public: String,
+}
+
+impl<'a> Issuer<'a> {
+    fn new(tenant: &'a Tenant) -> Self {
+        let key = tenant.path("issuer.key");
+        let made = finish(tenant.enarx().args(["advisory", "key", "--new"]).arg(&key), b"");
+        Self { tenant, key, public: stdout(&made).trim().to_owned() }
+    }
+
+    /// The signed feed, in a file.
+    fn sign(&self, body: &str) -> PathBuf {
+        let body = self.tenant.file("feed.toml", body);
+        let mut sign = self.tenant.enarx();
+        let signed = finish(sign.args(["advisory", "sign"]).arg(body).arg("--key").arg(&self.key), b"");
+        self.tenant.file("signed.feed", signed.stdout)
+    }
+
+    fn import(&self, body: &str, options: &[&str]) {
+        let mut import = self.tenant.enarx();
+        import.args(["advisory", "import", "--issuer", &self.public]).args(options).arg(self.sign(body));
+        let output = finish(&mut import, b"");
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+}
+
+/// A feed without advisories, version 1.
+fn feed(expires: &str) -> String {
+    format!("feed = \"warnings\"\nversion = 1\nissued = \"2026-01-01\"\n{expires}issuer = \"A group\"\n")
+}
+
+/// What is said about feeds.
+fn of_feeds(tenant: &Tenant, state: &str) -> Vec<String> {
+    let (lines, _) = examine(&mut doctor(tenant));
+    let of_feeds = lines.into_iter().filter(|line| line["check"] == "advisories" && line["state"] == state);
+    of_feeds.map(|line| line["found"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_list_of_feeds_that_was_put_back_is_told() {
+    let tenant = Tenant::new();
+    set_mode(&tenant.state(), 0o700);
+    let issuer = Issuer::new(&tenant);
+    let (list, folder) = (tenant.state().join("advisories.json"), tenant.state().join("advisories"));
+    issuer.import(&feed(""), &[]);
+    let only = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let before = [&list, &only].map(|file| (file.clone(), fs::read(file).unwrap()));
+    let newer = feed("").replace("version = 1", "version = 2");
+    issuer.import(&newer, &[]);
+    assert_eq!(of_feeds(&tenant, "fail"), [""; 0]);
+    for (file, bytes) in before {
+        fs::write(file, bytes).unwrap();
+    }
+    let told = of_feeds(&tenant, "fail");
+    let expected = "version 2 of `warnings` was here, and the list remembers version 1 as the newest";
+    assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+    // What it says to do helps.
+    issuer.import(&newer, &[]);
+    assert_eq!((of_feeds(&tenant, "fail"), of_feeds(&tenant, "warn")), (vec![], vec![]));
+    // An older version, or anything else, is in nobody's way.
+    fs::copy(issuer.sign(&feed("")), folder.join("aa.feed")).unwrap();
+    fs::write(folder.join("bb.feed"), b"\0").unwrap();
+    let told = of_feeds(&tenant, "warn");
+    assert!(told[0].ends_with("aa.feed, version 1 of `warnings`, is not looked at"), "{told:?}");
+    assert!(told[1].ends_with("bb.feed is no feed of an issuer of yours, and is not looked at"), "{told:?}");
+    assert_eq!(told.len(), 2);
+}
+
 #[test]
 fn feeds_of_advisories_that_are_past_their_day_or_damaged_are_told() {
     let tenant = Tenant::new();
     set_mode(&tenant.state(), 0o700);
-    let feed = |expires: &str| {
-        format!("feed = \"warnings\"\nversion = 1\nissued = \"2026-01-01\"\n{expires}issuer = \"A group\"\n")
-    };
-    let key = tenant.path("issuer.key");
-    let made = finish(tenant.enarx().args(["advisory", "key", "--new"]).arg(&key), b"");
-    let issuer = stdout(&made).trim().to_owned();
-    let import = |body: String, options: &[&str]| {
-        let body = tenant.file("feed.toml", body);
-        let mut sign = tenant.enarx();
-        let signed = finish(sign.args(["advisory", "sign"]).arg(body).arg("--key").arg(&key), b"");
-        let signed = tenant.file("signed.feed", signed.stdout);
-        let mut import = tenant.enarx();
-        import.args(["advisory", "import", "--issuer", &issuer]).args(options).arg(signed);
-        let output = finish(&mut import, b"");
-        assert_eq!(code(&output), 0, "{}", stderr(&output));
-    };
-    let told = |state: &str| {
-        let (lines, _) = examine(&mut doctor(&tenant));
-        let of_feeds =
-            lines.into_iter().filter(|line| line["check"] == "advisories" && line["state"] == state);
-        of_feeds.map(|line| line["found"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
+    let issuer = Issuer::new(&tenant);
+    let import = |body: String, options: &[&str]| issuer.import(&body, options);
+    let told = |state: &str| of_feeds(&tenant, state);
     assert_eq!(told("ok"), ["you listen to no feed"]);
     import(feed("expires = \"2026-02-01\"\n"), &["--when-expired", "warn"]);
     let stale = "`warnings`, version 1, had its last day on 2026-02-01; what became known since is missing";

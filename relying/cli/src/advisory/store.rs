@@ -112,6 +112,13 @@ impl FeedStore {
         files
     }
 
+    /// The feeds that lie in the folder and that no record stands for.
+    pub(crate) fn strays(&self, records: &[FeedRecord]) -> Vec<PathBuf> {
+        let named: Vec<_> =
+            records.iter().filter(|record| !record.removed).map(|record| self.path(record)).collect();
+        self.files().into_iter().filter(|file| is_feed(file) && !named.contains(file)).collect()
+    }
+
     /// The list of feeds, which remembers the newest version of each.
     pub(crate) fn list_file(&self) -> PathBuf {
         self.folder.join(LIST_FILE)
@@ -141,8 +148,7 @@ impl FeedStore {
 
     /// Nothing was imported yet; but feeds do not come without a list.
     fn without_list(&self, path: &Path) -> Outcome<List> {
-        let is_feed = |file: &PathBuf| file.extension().is_some_and(|extension| extension == FEED_EXTENSION);
-        if self.files().iter().any(is_feed) {
+        if self.files().iter().any(|file| is_feed(file)) {
             let message = format!("{}, the list of your feeds of advisories, is gone", path.display());
             let hint = format!(
                 "restore it from a backup; to begin anew and listen to nobody, remove the folder {}",
@@ -214,6 +220,10 @@ impl Change<'_> {
         write_private(&path, &text)
             .map_err(|error| Failure::usage(format!("could not write {}: {error}", path.display())))
     }
+}
+
+fn is_feed(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == FEED_EXTENSION)
 }
 
 fn remove(files: impl IntoIterator<Item = PathBuf>) -> Outcome<()> {

@@ -7,15 +7,19 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use enarx_verifier::UnixTime;
-use enarx_verifier::advisory::Day;
+use enarx_verifier::advisory::{Day, Feed, IssuerKey, MAX_FEED_BYTES};
 
 use super::Line;
 use crate::advisory::{FeedRecord, FeedStore};
 use crate::args::WhenExpired;
+use crate::input;
 use crate::state::State;
 use crate::trust;
 
 const ID: &str = "advisories";
+
+/// Most feeds without a record that are told one by one.
+const MAX_STRAYS: usize = 16;
 
 /// Who else may write to a file.
 const OTHERS_WRITE: u32 = 0o022;
@@ -33,6 +37,8 @@ pub(super) fn feeds() -> Vec<Line> {
     };
     let mut lines = vec![list(&store.list_file(), &records)];
     lines.extend(records.iter().filter(|record| !record.removed).map(|record| feed(&store, record)));
+    // More of them than that are of one making.
+    lines.extend(store.strays(&records).iter().take(MAX_STRAYS).map(|file| stray(file, &records)));
     lines
 }
 
@@ -50,6 +56,42 @@ fn list(file: &Path, records: &[FeedRecord]) -> Line {
         }
         _ if records.is_empty() => Line::ok(ID, "you listen to no feed"),
         _ => Line::ok(ID, format!("you listen to {}{remembered}", count(heard.len()))),
+    }
+}
+
+/// A feed that the list does not stand for. A newer one than the list remembers shows that the list was put back to what it
+/// was before, or that an import did not come to its end; in both cases older versions than the newest are let in.
+fn stray(file: &Path, records: &[FeedRecord]) -> Line {
+    let shown = file.display();
+    let issuers: Vec<IssuerKey> = records.iter().filter_map(|record| record.issuer.parse().ok()).collect();
+    let remove = format!("remove {shown}");
+    let bytes = match input::bytes(file, MAX_FEED_BYTES as u64) {
+        Ok(bytes) => bytes,
+        Err(failure) => return Line::warn(ID, failure.message(), remove),
+    };
+    let Ok(feed) = Feed::parse(&bytes, &issuers) else {
+        return Line::warn(
+            ID,
+            format!("{shown} is no feed of an issuer of yours, and is not looked at"),
+            remove,
+        );
+    };
+    let (name, version) = (&feed.contents().feed, feed.contents().version);
+    let issuer = feed.issuer().to_string();
+    let seen = records.iter().find(|record| record.feed == *name && record.issuer == issuer);
+    match seen {
+        Some(seen) if version > seen.version => Line::fail(
+            ID,
+            format!(
+                "version {version} of `{name}` was here, and the list remembers version {} as the newest: it was put \
+                 back, or an import did not end",
+                seen.version
+            ),
+            format!(
+                "import the newest version again, such as `enarx advisory import --issuer {issuer} {shown}`"
+            ),
+        ),
+        _ => Line::warn(ID, format!("{shown}, version {version} of `{name}`, is not looked at"), remove),
     }
 }
 
