@@ -16,9 +16,10 @@ mod simulated;
 
 use std::collections::BTreeSet;
 
+use enarx_evidence::Bundle;
 use enarx_simulator::{SimulatedQuote, SimulatedRealm};
-use enarx_verifier::Code;
 use enarx_verifier::advisory::Day;
+use enarx_verifier::{Code, UnixTime};
 use feeds::{HEAD, about, signed};
 use proptest::prelude::*;
 use simulated::{Relying, Vendor};
@@ -129,6 +130,42 @@ fn intels_platforms_are_denied_by_kind_date_module_and_single() {
 }
 
 #[test]
+fn a_tcb_of_the_day_itself_is_safe_and_enclaves_have_no_module() {
+    // The least date of all that counts, by the documents that the simulated vendor signed.
+    let mut dates = Vec::new();
+    let bundle = quotes::attest(&SimulatedQuote::default(), |content| {
+        dates.extend(content.tcb_info.levels.first().map(|level| level.date));
+        dates.extend(content.identity.levels.first().map(|level| level.date));
+        dates.extend(
+            content
+                .tcb_info
+                .tdx_module_identities
+                .iter()
+                .filter_map(|module| Some(module.levels.first()?.date)),
+        );
+    });
+    let least = *dates.iter().min().unwrap();
+    let day = |seconds: u64| UnixTime(seconds).to_string()[..10].to_owned();
+    let codes = |day: &str, affects: &str, bundle: &Bundle| {
+        let mut relying = quotes::Relying::party();
+        let affects = format!(
+            "vendor = \"intel\"\n{affects}{}",
+            if day.is_empty() { String::new() } else { format!("tcb_date_before = \"{day}\"") }
+        );
+        relying.advisories = vec![signed(&about(&[&affects]))];
+        relying.codes(bundle)
+    };
+    assert_eq!(codes(&day(least), "", &bundle), BTreeSet::new());
+    assert_eq!(codes(&day(least + 24 * 60 * 60), "", &bundle), BTreeSet::from(DENIED));
+
+    let enclave = quotes::attest(&SimulatedQuote::enclave(), |_| {});
+    let zeros = format!("tdx_modules = [\"sha384:{}\"]\n", "00".repeat(48));
+    assert_eq!(codes("", &zeros, &enclave), BTreeSet::new());
+    assert_eq!(codes("2099-01-01", &zeros, &enclave), BTreeSet::new());
+    assert_eq!(codes("2099-01-01", "", &enclave), BTreeSet::from(DENIED));
+}
+
+#[test]
 fn realms_are_denied_by_the_firmware_below_them() {
     let bundle = realms::attest(&SimulatedRealm::default(), |platform, _| {
         platform.components[0].measurement = realms::digest(0xcc);
@@ -169,7 +206,7 @@ fn a_feed_past_its_last_day_refuses_unless_that_is_accepted_and_denies_all_the_s
         about(&["vendor = \"amd\"\nproducts = [\"milan\"]"]).replace("2026", "2019").replace("2099", "2020");
     let last = Day::parse("2020-05-23").unwrap();
     let (milan, genoa) = (signed(&milan), Vendor::local().attest("amd/genoa"));
-    assert!(!milan.expired(enarx_verifier::UnixTime(last.end().0 - 1)));
+    assert!(!milan.expired(UnixTime(last.end().0 - 1)));
     assert!(milan.expired(last.end()));
     let mut relying = Relying::party();
     relying.advisories = vec![milan.clone()];

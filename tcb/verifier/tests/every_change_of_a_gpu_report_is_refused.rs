@@ -15,6 +15,8 @@ use machines::{REPORT_DATA, Relying, local, set, stranger};
 
 const FORGED: Code = Code::ReportSignatureInvalid;
 
+const DRIVER: OpaqueField = OpaqueField::DriverVersion;
+
 const KEY: usize = 0;
 const BOOT_ROM: usize = 1;
 const PROVISIONER: usize = 2;
@@ -205,4 +207,41 @@ fn bytes_of_each_certificate_and_list() {
         let reasons = [EndorsementMalformed, CrlSignatureInvalid, CrlMissing];
         relying.bytes_of(&bundle, endorsement, &reasons);
     }
+}
+
+#[test]
+fn rules_and_results_name_the_versions_that_a_device_tells() {
+    // What the simulated device says: the text of its driver, and its VBIOS 96.00.9F.00.01 byte by byte.
+    let (device, silent) = (attest(|_| {}), attest(|content| opaque(&mut content.report, DRIVER, None)));
+    let claims = Relying::party().appraise(&device).unwrap();
+    let claims = serde_json::to_value(claims.claims()).unwrap();
+    assert_eq!(
+        (&claims["driver_version"], &claims["vbios_version"]),
+        (&"550.90.07".into(), &"96.00.9F.00.01".into())
+    );
+    assert_eq!(claims["measurements"]["7"], "07".repeat(48));
+
+    let allowing = |feature: &str| {
+        let rule = format!("tee = \"nvgpu\"\n{feature}");
+        Relying::under(machines::policy(|text| text.replace("tee = \"nvgpu\"", &rule)))
+    };
+    let denying = |feature: &str| {
+        let rule = format!("[[deny]]\nid = \"d\"\nvendor = \"nvidia\"\n{feature}\n");
+        Relying::under(machines::policy(|text| {
+            text.replace("[keep.registers]", &format!("{rule}[keep.registers]"))
+        }))
+    };
+    let (not_allowed, denied) = (set(&[Code::PlatformNotAllowed]), set(&[Code::ProductDenied]));
+    for (own, other) in [
+        ("drivers = [\"550.90.07\"]", "drivers = [\"550.90.0\"]"),
+        ("firmwares = [\"96.00.9F.00.01\"]", "firmwares = [\"96.00.9F.00.02\"]"),
+    ] {
+        assert_eq!(allowing(own).codes(&device), set(&[]), "{own}");
+        assert_eq!(allowing(other).codes(&device), not_allowed, "{other}");
+        assert_eq!(denying(own).codes(&device), denied, "{own}");
+        assert_eq!(denying(other).codes(&device), set(&[]), "{other}");
+    }
+    // A device that hides its driver is allowed by none that names one, and denied by each.
+    assert_eq!(allowing("drivers = [\"550.90.07\"]").codes(&silent), not_allowed);
+    assert_eq!(denying("drivers = [\"570.124.06\"]").codes(&silent), denied);
 }

@@ -86,3 +86,36 @@ fn digest<'a>(fwid: AnyRef<'a>) -> Option<&'a [u8; 48]> {
     }
     value.value().try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: [u8; 48] = [0x46; 48];
+
+    /// The FWID in what [`encode_firmware_id`] makes, with one byte replaced.
+    fn changed(at: usize, byte: u8) -> Vec<u8> {
+        let (_, mut value) = encode_firmware_id(&DIGEST);
+        value.drain(..4);
+        *value.get_mut(at).unwrap() = byte;
+        value
+    }
+
+    fn read(fwid: &[u8]) -> Option<&[u8; 48]> {
+        digest(AnyRef::from_der(fwid).ok()?)
+    }
+
+    #[test]
+    fn a_digest_is_of_sha_384_and_nothing_else() {
+        let sound = changed(0, 0x30);
+        assert_eq!(read(&sound), Some(&DIGEST));
+        // The last arc of the number of the hash function: 1 is SHA-256, 3 SHA-512.
+        assert_eq!(sound.get(2), Some(&0x06));
+        for arc in [1, 3] {
+            assert_eq!(read(&changed(12, arc)), None, "another hash function");
+        }
+        assert_eq!(read(&changed(2, 0x04)), None, "the number in a string of bytes");
+        assert_eq!(read(&changed(13, 0x0c)), None, "the digest in another kind of string");
+        assert_eq!(read(&changed(14, 0x2f)), None, "a digest that is too short, and more behind it");
+    }
+}

@@ -246,3 +246,35 @@ fn extension(oid: ObjectIdentifier, value: Vec<u8>) -> EncodedExtension {
 fn error(field: &'static str, fault: Fault) -> ParseError {
     ParseError { format: FORMAT, field, offset: 0, fault }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_that_mean_nothing_yet_are_zero_and_said_once() {
+        let tcb = TcbVersion { fmc: None, bootloader: 4, tee: 0, snp: 27, microcode: 219 };
+        let product_name = String::from("Milan-B0");
+        let made = KeyExtensions { struct_version: 0, product_name, tcb, hwid: None, csp_id: None };
+        let sound = made.encode();
+        let parse = |extensions: &[EncodedExtension]| {
+            KeyExtensions::parse(
+                extensions.iter().map(|extension| (extension.oid, extension.value.as_slice())),
+            )
+        };
+        assert_eq!(parse(&sound), Ok(Some(made)));
+        for level in [SPL_4, SPL_5, SPL_6, SPL_7] {
+            let mut changed = sound.clone();
+            let found = changed.iter_mut().find(|extension| extension.oid == level).unwrap();
+            found.value = integer(1);
+            assert_eq!(parse(&changed).unwrap_err().fault, Fault::Reserved, "{level}");
+            let mut twice = sound.clone();
+            twice.push(EncodedExtension { oid: level, value: integer(0) });
+            assert_eq!(parse(&twice).unwrap_err().fault, Fault::Duplicate, "{level}");
+            let mut malformed = sound.clone();
+            malformed.retain(|extension| extension.oid != level);
+            malformed.push(EncodedExtension { oid: level, value: text("0") });
+            assert_eq!(parse(&malformed).unwrap_err().fault, Fault::Malformed, "{level}");
+        }
+    }
+}

@@ -173,3 +173,57 @@ fn extension<'a>(der: &mut Der<'a>) -> Result<Extension<'a>, ParseError> {
     fields.finish("extension")?;
     Ok(Extension { oid, critical, value })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlv(tag: u8, contents: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(contents.len()).unwrap()], contents].concat()
+    }
+
+    fn one(oid: ObjectIdentifier, critical: bool, value: &[u8]) -> Vec<u8> {
+        let critical = if critical { tlv(0x01, &[0xff]) } else { Vec::new() };
+        tlv(0x30, &[tlv(0x06, oid.as_bytes()), critical, tlv(0x04, value)].concat())
+    }
+
+    fn parse(sequence: &[u8]) -> Extensions<'_> {
+        Extensions::parse(Der::document("test", sequence).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_key_has_the_uses_whose_bits_are_set_and_no_others() {
+        let usage = |bits: &[u8]| {
+            let sequence = tlv(0x30, &one(KEY_USAGE, true, &tlv(0x03, bits)));
+            parse(&sequence)
+                .key_usage()
+                .map(|usage| [usage.digital_signature, usage.cert_sign, usage.crl_sign])
+        };
+        // RFC 5280, section 4.2.1.3: bit 0 is digitalSignature, 5 keyCertSign, 6 cRLSign; bit 0 is the highest.
+        assert_eq!(usage(&[0, 0b0000_0000]), Some([false; 3]));
+        assert_eq!(usage(&[0, 0b0111_1001]), Some([false; 3]));
+        assert_eq!(usage(&[7, 0b1000_0000]), Some([true, false, false]));
+        assert_eq!(usage(&[2, 0b0000_0100]), Some([false, true, false]));
+        assert_eq!(usage(&[1, 0b0000_0010]), Some([false, false, true]));
+        assert_eq!(usage(&[1, 0b0000_0110]), Some([false, true, true]));
+        // decipherOnly is in a second byte.
+        assert_eq!(usage(&[7, 0b1111_1111, 0x80]), Some([true; 3]));
+        for malformed in [&[][..], &[0], &[8, 0x80]] {
+            assert_eq!(usage(malformed), None, "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_critical_and_not_understood_is_found() {
+        const OTHER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.3704.1.1");
+        let sequence = |critical| {
+            let known = [one(BASIC_CONSTRAINTS, true, &[0x30, 0]), one(KEY_USAGE, true, &[3, 2, 7, 0x80])];
+            tlv(0x30, &[known.concat(), one(OTHER, critical, &[5, 0])].concat())
+        };
+        assert_eq!(parse(&sequence(false)).unknown_critical(), None);
+        let critical = sequence(true);
+        assert_eq!(parse(&critical).unknown_critical(), Some(OTHER));
+        assert_eq!(parse(&critical).unknown_critical_beside(&[OTHER]), None);
+        assert_eq!(parse(&critical).unknown_critical_beside(&[EXTENDED_KEY_USAGE]), Some(OTHER));
+    }
+}
