@@ -29,7 +29,8 @@ use alloc::borrow::ToOwned;
 
 use enarx_keep::End;
 use enarx_keep::launch::{Backend, Launch};
-use enarx_shim::machine::Ending;
+use enarx_shim::machine::{Ending, entry};
+use enarx_shim::machine::entry::Kind;
 use enarx_shim::machine::layout::Layout;
 use enarx_shim::machine::start_info::StartInfo;
 
@@ -37,13 +38,26 @@ use clock::TscClock;
 use ending::end;
 use platform::Machine;
 
-core::arch::global_asm!(include_str!("start.s"));
+core::arch::global_asm!(
+    include_str!("start.s"),
+    SNP = const entry::SNP,
+    TDX = const entry::TDX,
+    NOTE_SNP_PAGES = const entry::NOTE_SNP_PAGES,
+    SNP_CPUID = const entry::SNP_PAGES.cpuid,
+    SNP_SECRETS = const entry::SNP_PAGES.secrets,
+    SNP_HOST_START = const entry::SNP_PAGES.host.start,
+    SNP_HOST_END = const entry::SNP_PAGES.host.end,
+    SNP_STOP = const enarx_shim::snp::msr::terminate(enarx_shim::snp::msr::OURS, Ending::Host as u8),
+);
 core::arch::global_asm!(include_str!("interrupts.s"));
 core::arch::global_asm!(include_str!("memory.s"));
 
 /// Called by `start.s`, once, on the main stack.
 #[unsafe(no_mangle)]
-extern "C" fn keep_main(start_info: u32) -> ! {
+extern "C" fn keep_main(start_info: u32, kind: u32) -> ! {
+    if Kind::of(kind) != Kind::Plain {
+        end(Ending::Processor);
+    }
     end(match run(u64::from(start_info)) {
         Ok(()) => Ending::Done,
         Err(ending) => ending,

@@ -6,6 +6,7 @@
 //! Everything here is decided from values that the host chose, so everything here runs as an ordinary test. What
 //! touches registers, page tables and the device is the program `keep-image`.
 
+pub mod entry;
 pub mod layout;
 pub mod mux;
 pub mod noise;
