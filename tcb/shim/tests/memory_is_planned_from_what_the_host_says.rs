@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use enarx_shim::machine::layout::{Layout, LayoutError, MAX_ADDRESS, MAX_PIECES, PAGE};
+use enarx_shim::machine::layout::{LARGE, Layout, LayoutError, MAX_ADDRESS, MAX_PIECES, PAGE};
 use enarx_shim::machine::start_info::Region;
 use proptest::prelude::*;
 
@@ -82,6 +82,38 @@ fn of_many_pieces_the_largest_are_kept() {
     assert!(pieces.is_sorted_by(|one, other| one.end - one.start >= other.end - other.start));
 }
 
+#[test]
+fn pieces_beyond_the_limit_are_let_go_whatever_their_order() {
+    let map = |sizes: &[u64]| {
+        let mut regions = vec![ram(MIB, 64 * MIB)];
+        for (number, size) in (0_u64..).zip(sizes) {
+            regions.push(ram((100 + 10 * number) * MIB, (100 + 10 * number) * MIB + size * PAGE));
+        }
+        plan(&regions).unwrap().into_iter().skip(1).map(|piece| (piece.end - piece.start) / PAGE).collect()
+    };
+    let kept: Vec<u64> = map(&[900, 800, 700, 600, 500, 400, 300, 200]);
+    assert_eq!(kept, [900, 800, 700, 600, 500, 400, 300]);
+    let kept: Vec<u64> = map(&[200, 300, 400, 500, 600, 700, 800, 900]);
+    assert_eq!(kept, [900, 800, 700, 600, 500, 400, 300]);
+}
+
+#[test]
+fn a_large_page_is_taken_out_of_a_piece_and_nothing_is_lost() {
+    let take = |regions: &[Region], limit| {
+        let mut layout = Layout::plan(regions, &IMAGE).unwrap();
+        let taken = layout.take_large(limit);
+        (taken, layout.pieces().to_vec())
+    };
+    let map = [ram(MIB, 63 * MIB), ram(4096 * MIB, 8192 * MIB)];
+    let left = [4096 * MIB..8192 * MIB, 5 * MIB..60 * MIB, MIB..2 * MIB, 62 * MIB..63 * MIB];
+    assert_eq!(take(&map, 4096 * MIB), (Some(60 * MIB), left.to_vec()));
+    let left = [4096 * MIB..8190 * MIB, 5 * MIB..63 * MIB, MIB..2 * MIB];
+    assert_eq!(take(&map, u64::MAX), (Some(8190 * MIB), left.to_vec()));
+    // Nothing ends that low.
+    let (taken, left) = take(&map, MIB);
+    assert_eq!((taken, left.len()), (None, 3));
+}
+
 proptest! {
     #[test]
     fn whatever_is_said_pieces_are_apart_and_allowed(
@@ -104,6 +136,33 @@ proptest! {
             prop_assert!(!regions.iter().any(outside));
             for other in &pieces[index + 1..] {
                 prop_assert!(piece.end <= other.start || other.end <= piece.start);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_page_that_is_taken_is_nobody_elses(
+        regions in proptest::collection::vec((0_u64..64, 1_u64..64), 1..10),
+        limit in 0_u64..200,
+    ) {
+        let mut next = 5 * MIB;
+        let mut map = vec![ram(MIB, next)];
+        for (gap, size) in regions {
+            map.push(ram(next + gap * PAGE * 100, next + gap * PAGE * 100 + size * PAGE * 300));
+            next = map.last().unwrap().start + map.last().unwrap().size;
+        }
+        if let Ok(mut layout) = Layout::plan(&map, &IMAGE) {
+            let total = |layout: &Layout| layout.pieces().iter().map(|piece| piece.end - piece.start).sum::<u64>();
+            let before = total(&layout);
+            match layout.take_large(limit * MIB) {
+                None => prop_assert_eq!(total(&layout), before),
+                Some(start) => {
+                    prop_assert!(start.is_multiple_of(LARGE) && start + LARGE <= limit * MIB);
+                    prop_assert!(layout.pieces().iter().all(|piece| piece.end <= start || start + LARGE <= piece.start));
+                    // One piece may become two, and then the smallest may have to go.
+                    prop_assert!(total(&layout) <= before - LARGE);
+                    prop_assert!(layout.pieces().is_sorted_by_key(|piece| core::cmp::Reverse(piece.end - piece.start)));
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ use super::{DEVICES, SLOT, SLOTS};
 
 /// Bytes of the smallest page.
 pub const PAGE: u64 = 4096;
+/// Bytes of a large page.
+pub const LARGE: u64 = 2 << 20;
 /// Most pieces of memory that are used.
 pub const MAX_PIECES: usize = 8;
 /// Physical addresses at or above this are not used: 64 GiB.
@@ -84,6 +86,23 @@ impl Layout {
         self.pieces.get(..self.count).unwrap_or_default()
     }
 
+    /// Takes 2 MiB, beginning at a multiple of that, out of the pieces that end at or below `limit`: from the largest that has
+    /// them, the highest.
+    pub fn take_large(&mut self, limit: u64) -> Option<u64> {
+        let (number, start) = self.pieces().iter().enumerate().find_map(|(number, piece)| {
+            let end = piece.end - piece.end % LARGE;
+            let start = end.checked_sub(LARGE).filter(|start| *start >= piece.start)?;
+            (piece.end <= limit).then_some((number, start))
+        })?;
+        let pieces = self.pieces.get_mut(number..self.count)?;
+        let piece = core::mem::take(pieces.first_mut()?);
+        pieces.rotate_left(1);
+        self.count = self.count.saturating_sub(1);
+        self.add(piece.start..start);
+        self.add(start.saturating_add(LARGE)..piece.end);
+        Some(start)
+    }
+
     /// Keeps the largest pieces. A region that lies wholly on one side of the image comes twice, as itself and as
     /// nothing or itself again.
     fn add(&mut self, range: Range<u64>) {
@@ -94,7 +113,8 @@ impl Layout {
         }
         let place = self.pieces().iter().position(|piece| piece.end - piece.start < end - start);
         let place = place.unwrap_or(self.count);
-        if let Some(later) = self.pieces.get_mut(place..) {
+        // When there are as many as there may be, and none is smaller, this one is let go.
+        if let Some(later) = self.pieces.get_mut(place..).filter(|later| !later.is_empty()) {
             later.rotate_right(1);
             if let Some(first) = later.first_mut() {
                 *first = start..end;
