@@ -3,7 +3,9 @@
 //! What a hypervisor hands over at start is its own invention: it is understood wholly or the Keep does not start.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
+use enarx_shim::machine::entry::SNP_PAGES;
 use enarx_shim::machine::start_info::{
     MAX_COMMAND_LINE, MAX_REGIONS, PhysicalMemory, REACHABLE, Region, StartError, StartInfo,
 };
@@ -133,6 +135,41 @@ fn as_many_regions_as_allowed_are_read() {
     let mut memory = Memory::good();
     memory.word(INFO + 48, u32::try_from(MAX_REGIONS).unwrap());
     assert_eq!(memory.read_info().unwrap().regions().len(), MAX_REGIONS);
+}
+
+/// A guest of SEV-SNP looks only into the pages that are the host's.
+struct Handed(Memory);
+
+impl PhysicalMemory for Handed {
+    fn read(&self, address: u64, buffer: &mut [u8]) {
+        assert!((0x1000..0x4000).contains(&address), "{address:#x} is not the host's");
+        self.0.read(address, buffer);
+    }
+
+    fn may_hold(&self, range: &Range<u64>) -> bool {
+        SNP_PAGES.are_the_hosts(range)
+    }
+}
+
+#[test]
+fn as_a_guest_of_snp_it_is_in_the_hosts_pages_or_nowhere() {
+    let memory = |line: u64, map: u64| {
+        let mut memory = Memory::good();
+        memory.put(map, &Memory::good().bytes[MAP as usize..MAP as usize + 48]);
+        memory.long(INFO + 24, line);
+        memory.long(INFO + 40, map);
+        memory.put(line, b"text\0");
+        StartInfo::read(&Handed(memory), INFO)
+    };
+    assert_eq!(memory(0x3ffb, MAP).unwrap().command_line(), b"text");
+    let out = |what| StartError::OutOfReach { what };
+    // The CPUID page comes after them, the image far behind.
+    assert_eq!(memory(0x3ffc, MAP).unwrap_err(), out("the command line"));
+    assert_eq!(memory(0x4000, MAP).unwrap_err(), out("the command line"));
+    assert_eq!(memory(0x3000, 0x3fd8).unwrap_err(), out("the memory map"));
+    assert_eq!(memory(0x3000, 0x5000).unwrap_err(), out("the memory map"));
+    assert_eq!(StartInfo::read(&Handed(Memory::good()), 0x3fd0).unwrap_err(), out("the start info"));
+    assert_eq!(StartInfo::read(&Handed(Memory::good()), 0xff8).unwrap_err(), out("the start info"));
 }
 
 proptest! {

@@ -55,3 +55,10 @@ pub struct SnpPages {
 
 /// Where they are in our image. Below 1 MiB there is no other memory that a Keep uses.
 pub const SNP_PAGES: SnpPages = SnpPages { cpuid: 0x4000, secrets: 0x5000, host: 0x1000..0x4000 };
+
+impl SnpPages {
+    /// Whether the host may have written all of this range.
+    pub fn are_the_hosts(&self, range: &Range<u64>) -> bool {
+        u64::from(self.host.start) <= range.start && range.end <= u64::from(self.host.end)
+    }
+}

@@ -6,6 +6,8 @@
 //! The host wrote all of it. Nothing is followed further than the address space that is mapped at start, every count
 //! has a limit, and a second reading never happens: what is used later is a copy.
 
+use core::ops::Range;
+
 /// Longest command line that is read, its end mark not counted.
 pub const MAX_COMMAND_LINE: usize = 4096;
 /// Most regions of a memory map.
@@ -25,6 +27,11 @@ const ENTRY_LEN: usize = 24;
 pub trait PhysicalMemory {
     /// Copies what is at `address` into `buffer`. Only called for addresses below [`REACHABLE`], and not for 0.
     fn read(&self, address: u64, buffer: &mut [u8]);
+
+    /// Whether what is handed over may stand there. On a machine without a TEE that is everywhere.
+    fn may_hold(&self, _range: &Range<u64>) -> bool {
+        true
+    }
 }
 
 /// One region of the memory map.
@@ -51,8 +58,8 @@ pub struct StartInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A pointer to nothing, or to something outside of the memory that is mapped.
-    #[error("`{what}` of the start info is absent or outside of the first 4 GiB")]
+    /// A pointer to nothing, or to something outside of the memory that is mapped or in which it may be.
+    #[error("{what} is absent or outside of where it may be")]
     OutOfReach {
         /// What the pointer should lead to.
         what: &'static str,
@@ -158,8 +165,8 @@ fn fetch(
     buffer: &mut [u8],
     what: &'static str,
 ) -> Result<(), StartError> {
-    let end = address.checked_add(buffer.len() as u64);
-    if address == 0 || end.is_none_or(|end| end > REACHABLE) {
+    let end = address.checked_add(buffer.len() as u64).filter(|end| *end <= REACHABLE);
+    if address == 0 || end.is_none_or(|end| !memory.may_hold(&(address..end))) {
         return Err(StartError::OutOfReach { what });
     }
     memory.read(address, buffer);
