@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Asks the platform for evidence, over a port of the host. What comes back is not looked at: whoever relies on it
-//! verifies it, and a host that sends something else only makes its own Keep refused.
+//! Evidence, from the platform itself or, where it has no TEE, over a port of the host. What comes back from there is not
+//! looked at: whoever relies on it verifies it, and a host that sends something else only makes its own Keep refused.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,14 +9,21 @@ use core::future::poll_fn;
 
 use enarx_evidence::Bundle;
 
-use crate::platform::{Platform, Stream, StreamError};
+use crate::platform::{Platform, Proof, Stream, StreamError};
 use crate::wire::{EVIDENCE_HEADER, PLATFORM_PORT, decode_evidence_header};
 
 /// Memory for a reply grows with what has arrived, not with what was announced.
 const PIECE: usize = 64 * 1024;
 
-/// Evidence over `report_data`, or none if the host gives none.
+/// Evidence over `report_data`, or none if the platform leaves it to the host and the host gives none.
 pub(crate) async fn obtain(platform: &impl Platform, report_data: &[u8; 64]) -> Option<Bundle> {
+    match platform.attest(report_data) {
+        Proof::Own(bundle) => Some(*bundle),
+        Proof::OfHost => ask_host(platform, report_data).await,
+    }
+}
+
+async fn ask_host(platform: &impl Platform, report_data: &[u8; 64]) -> Option<Bundle> {
     let mut stream = platform.connect(PLATFORM_PORT).ok()?;
     write_all(&mut stream, report_data).await.ok()?;
     let mut header = [0; EVIDENCE_HEADER];

@@ -38,4 +38,4 @@ mod workload;
 #[cfg(feature = "life")]
 pub use life::{End, live};
 #[cfg(feature = "life")]
-pub use platform::{LoadError, Platform, Stream, StreamError};
+pub use platform::{LoadError, Platform, Proof, Stream, StreamError};

@@ -2,10 +2,12 @@
 
 //! What a Keep stands on.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::task::{Context, Poll, Waker};
 
+use enarx_evidence::Bundle;
 use enarx_package::ProgramKind;
 use enarx_runtime::clock::Clock;
 use enarx_runtime::engine::EngineSpec;
@@ -40,6 +42,9 @@ pub trait Platform: 'static {
     /// Tells the host that there is an owner now, so that it no longer ends the Keep for want of one.
     fn provisioned(&self);
 
+    /// Evidence over 64 bytes, or who makes it.
+    fn attest(&self, report_data: &[u8; 64]) -> Proof;
+
     /// Turns compiled code into something executable. That the bytes are the owner's is the proof that they may be.
     fn load(&self, engine: &Engine, kind: ProgramKind, code: OwnerBytes<'_>) -> Result<Program, LoadError>;
 
@@ -52,6 +57,15 @@ pub trait Platform: 'static {
     /// Sleeps until the waker was used, a stream that somebody waits for is ready, or the clock reads `deadline`, and
     /// wakes whoever waits for a stream that is ready. Returns at once if the waker was used since the last call.
     fn park(&self, deadline: Option<u64>);
+}
+
+/// Where evidence comes from.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// This platform has nothing that could vouch for it. The host is asked, and what it gives is simulated.
+    OfHost,
+    /// From the CPU that the Keep runs on. Nobody else is asked.
+    Own(Box<Bundle>),
 }
 
 /// A stream of bytes to the host, who may say anything and stop at any time.

@@ -8,6 +8,10 @@ use core::fmt::Display;
 #[cfg(feature = "console")]
 pub(crate) fn say(words: &dyn Display) {
     use core::fmt::Write as _;
+    // As guest of SEV-SNP there is no port to say it on.
+    if crate::snp::is_active() {
+        return;
+    }
     let _ = writeln!(Serial, "keep: {words}");
 }
 

@@ -2,17 +2,16 @@
 
 //! The one device: virtio-vsock behind virtio-mmio (Virtual I/O Device 1.2, sections 4.2 and 5.10).
 
-use alloc::alloc::{Layout, alloc_zeroed, dealloc};
-use core::ptr::NonNull;
-
 use bitflags::bitflags;
 use enarx_shim::machine::mux::{Broken, Packets};
 use enarx_shim::machine::packet::HEADER;
 use enarx_shim::machine::{DEVICES, SLOT, SLOTS};
 use virtio_drivers::queue::{OwningQueue, VirtQueue};
-use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::{DeviceType, Transport};
-use virtio_drivers::{BufferDirection, Error, Hal, PAGE_SIZE, PhysAddr, Result};
+use virtio_drivers::{Error, Result};
+
+use crate::shared::Memory;
+use crate::transport::Registers;
 
 /// Buffers for what comes in, and places for what goes out.
 const QUEUE: usize = 8;
@@ -22,42 +21,9 @@ const RECEIVE: u16 = 0;
 const SEND: u16 = 1;
 const EVENTS: u16 = 2;
 
-/// Where memory of ours and of the device meet. On a machine without a TEE the device sees all of it.
-pub(crate) struct Memory;
-
-// SAFETY: memory is zeroed, page-aligned and nobody else's until it is given back; addresses mean themselves.
-unsafe impl Hal for Memory {
-    fn dma_alloc(pages: usize, _direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
-        let layout = Layout::from_size_align(pages.saturating_mul(PAGE_SIZE), PAGE_SIZE);
-        // SAFETY: the driver asks for one page at least.
-        let memory = layout.ok().and_then(|layout| NonNull::new(unsafe { alloc_zeroed(layout) }));
-        // Address 0 is how the driver is told that there is none.
-        memory.map_or((0, NonNull::dangling()), |memory| (memory.as_ptr() as PhysAddr, memory))
-    }
-
-    unsafe fn dma_dealloc(_address: PhysAddr, memory: NonNull<u8>, pages: usize) -> i32 {
-        let Ok(layout) = Layout::from_size_align(pages.saturating_mul(PAGE_SIZE), PAGE_SIZE) else {
-            return -1;
-        };
-        // SAFETY: the caller promises that it came from `dma_alloc` with as many pages.
-        unsafe { dealloc(memory.as_ptr(), layout) };
-        0
-    }
-
-    unsafe fn mmio_phys_to_virt(address: PhysAddr, _size: usize) -> NonNull<u8> {
-        NonNull::new(address as *mut u8).unwrap_or(NonNull::dangling())
-    }
-
-    unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {
-        buffer.as_ptr().cast::<u8>() as PhysAddr
-    }
-
-    unsafe fn unshare(_address: PhysAddr, _buffer: NonNull<[u8]>, _direction: BufferDirection) {}
-}
-
 /// The vsock device.
 pub(crate) struct Socket {
-    transport: MmioTransport<'static>,
+    transport: Registers,
     receive: OwningQueue<Memory, QUEUE, BUFFER>,
     send: VirtQueue<Memory, QUEUE>,
     /// The device may say here that the machine was moved, which does not happen to a Keep
@@ -68,16 +34,13 @@ pub(crate) struct Socket {
 /// Looks for the device in the slots in which it may be.
 pub(crate) fn find() -> Option<Socket> {
     (0..SLOTS).find_map(|slot| {
-        let header = NonNull::new((DEVICES + slot * SLOT) as *mut VirtIOHeader)?;
-        // SAFETY: the address is mapped as a device's for ever and used by nothing else; whatever answers there, reading
-        // and writing its registers touches no memory of ours but what it is given.
-        let transport = unsafe { MmioTransport::new(header, SLOT as usize) }.ok()?;
+        let transport = Registers::find(DEVICES + slot * SLOT)?;
         (transport.device_type() == DeviceType::Socket).then(|| Socket::new(transport).ok()).flatten()
     })
 }
 
 impl Socket {
-    fn new(mut transport: MmioTransport<'static>) -> Result<Self> {
+    fn new(mut transport: Registers) -> Result<Self> {
         let accepted = transport.begin_init(Features::VERSION_1 | Features::EVENT_IDX);
         if !accepted.contains(Features::VERSION_1) {
             return Err(Error::Unsupported);

@@ -8,8 +8,13 @@ use enarx_shim::machine::{EXIT_PORT, Ending};
 use x86_64::instructions::port::PortWriteOnly;
 use x86_64::instructions::{hlt, interrupts};
 
+use crate::snp;
+
 /// Ends the machine. A hypervisor that does not let it end has a CPU that waits for nothing.
 pub(crate) fn end(ending: Ending) -> ! {
+    if snp::is_active() {
+        snp::terminate(ending);
+    }
     let mut port = PortWriteOnly::new(EXIT_PORT);
     loop {
         interrupts::disable();

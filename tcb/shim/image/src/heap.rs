@@ -3,6 +3,7 @@
 //! The one heap of the Keep: all memory that is not the image.
 
 use alloc::alloc::Layout as Shape;
+use core::ops::Range;
 
 use enarx_shim::machine::Ending;
 use enarx_shim::machine::layout::Layout;
@@ -24,12 +25,18 @@ pub(crate) enum Part {
     Rest,
 }
 
+impl Part {
+    /// Whether a piece belongs to it.
+    pub(crate) fn has(self, piece: &Range<u64>) -> bool {
+        self == if piece.end <= REACHABLE { Self::MappedAtStart } else { Self::Rest }
+    }
+}
+
 /// Gives pieces of memory to the heap.
 pub(crate) fn claim(layout: &Layout, part: Part) {
     for piece in layout.pieces() {
-        let mapped = if piece.end <= REACHABLE { Part::MappedAtStart } else { Part::Rest };
         let Ok(size) = usize::try_from(piece.end - piece.start) else { continue };
-        if mapped == part {
+        if part.has(piece) {
             // SAFETY: `Layout` has only memory that is neither the image nor a device's nor in another piece, and each
             // piece is claimed once, in the part to which it belongs, when it is mapped for reading and writing.
             unsafe { HEAP.lock().claim(piece.start as *mut u8, size) };

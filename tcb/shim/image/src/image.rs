@@ -31,6 +31,8 @@ addresses! {
     constants_end: constants_end;
     /// Where the image ends, its zeroed data and stacks included.
     end: image_end;
+    /// The tables of `start.s`: the root, one below it, four directories.
+    start_tables: start_pml4;
     /// The page below the main stack.
     main_stack_guard: main_stack_guard;
     /// The page below the stack of exceptions.
@@ -43,6 +45,8 @@ addresses! {
     interrupt_stack_top: interrupt_stack_top;
     /// The 32 entries for exceptions, 16 bytes each.
     exception_entries: exception_entries;
+    /// The entry for the exception with which a hypervisor is spoken to.
+    communication_entry: communication_entry;
     /// The entry for the timer's interrupt.
     timer_entry: timer_entry;
     /// The entry for any other interrupt.

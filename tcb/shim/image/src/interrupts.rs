@@ -25,6 +25,8 @@ const _: () =
 
 /// Interrupt gate, present, for the kernel.
 const GATE: u128 = 0x8e << 40;
+/// The exception with which a hypervisor is spoken to as guest of SEV-SNP.
+const COMMUNICATION: usize = 29;
 const FAULT_STACK: u16 = 0;
 const INTERRUPT_STACK: u16 = 1;
 
@@ -72,6 +74,7 @@ pub(crate) fn set_up() {
 
     let gates = GATES.call_once(|| {
         core::array::from_fn(|vector| match vector {
+            COMMUNICATION => gate(image::communication_entry(), code.0, FAULT_STACK),
             0..32 => gate(image::exception_entries() + 16 * vector as u64, code.0, FAULT_STACK),
             _ if vector == usize::from(TIMER_VECTOR) => gate(image::timer_entry(), code.0, INTERRUPT_STACK),
             _ if vector == usize::from(SPURIOUS_VECTOR) => {
@@ -93,7 +96,7 @@ fn gate(address: u64, selector: u16, stack: u16) -> u128 {
     low | (address >> 16) << 48
 }
 
-/// Called from `interrupts.s`. No exception is expected, so each one is the end.
+/// Called from `interrupts.s`. No exception is expected but the one that `snp` knows, so each one is the end.
 #[unsafe(no_mangle)]
 extern "C" fn keep_exception(vector: u64, code: u64, address: u64, accessed: u64) -> ! {
     crate::console::say(&format_args!(

@@ -52,6 +52,24 @@ exception_common:
     pop rax
     .endm
 
+    /* #VC (APM, section 15.35.5). The CPU pushed six words on an aligned stack and ten follow: aligned again. */
+    .globl communication_entry
+    .balign 16
+communication_entry:
+    save_scratch
+    push rbx
+    cld
+    mov rdi, rsp
+    sub rsp, 512
+    fxsave64 [rsp]
+    call keep_communication
+    fxrstor64 [rsp]
+    add rsp, 512
+    pop rbx
+    restore_scratch
+    add rsp, 8                      /* the error code */
+    iretq
+
     /* The CPU pushed five words on an aligned stack and nine follow: aligned again. The handler is compiled for SSE2
        and so changes nothing beyond what fxsave keeps. */
     .globl timer_entry
@@ -71,16 +89,14 @@ timer_entry:
     .globl other_entry
     .balign 16
 other_entry:
-    push rax
-    push rcx
-    push rdx
-    mov ecx, 0x80b                  /* x2APIC end of interrupt */
-    xor eax, eax
-    xor edx, edx
-    wrmsr
-    pop rdx
-    pop rcx
-    pop rax
+    save_scratch
+    cld
+    sub rsp, 512
+    fxsave64 [rsp]
+    call keep_woken
+    fxrstor64 [rsp]
+    add rsp, 512
+    restore_scratch
     iretq
 
     .globl spurious_entry

@@ -4,8 +4,9 @@
 //! (AMD64 Architecture Programmer's Manual, volume 2, section 5.3.)
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use enarx_shim::machine::layout::{Layout, PAGE};
+use enarx_shim::machine::layout::{LARGE, Layout, PAGE};
 use enarx_shim::machine::{DEVICES, SLOT, SLOTS};
 use spin::Mutex;
 use x86_64::PhysAddr;
@@ -17,9 +18,6 @@ use x86_64::structures::paging::PhysFrame;
 use crate::heap;
 use crate::image;
 
-/// Bytes of a large page.
-const LARGE: u64 = 2 << 20;
-
 const PRESENT: u64 = 1;
 const WRITE: u64 = 1 << 1;
 const UNCACHED: u64 = 0b11 << 3;
@@ -27,6 +25,8 @@ const IS_LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
+/// What marks memory as private in a table; 0 where no memory is.
+static PRIVATE: AtomicU64 = AtomicU64::new(0);
 /// The root table, 0 before [`set_up`].
 static ROOT: Mutex<u64> = Mutex::new(0);
 
@@ -43,6 +43,8 @@ pub(crate) enum Rights {
     Data,
     /// Reading and writing, past the caches.
     Device,
+    /// Reading and writing, the hypervisor too.
+    Shared,
 }
 
 impl Rights {
@@ -51,14 +53,28 @@ impl Rights {
             Self::None => 0,
             Self::Code => PRESENT,
             Self::Constants => PRESENT | NO_EXECUTE,
-            Self::Data => PRESENT | WRITE | NO_EXECUTE,
+            Self::Data | Self::Shared => PRESENT | WRITE | NO_EXECUTE,
             Self::Device => PRESENT | WRITE | NO_EXECUTE | UNCACHED,
         }
     }
 }
 
-/// Makes the final tables and goes over to them.
-pub(crate) fn set_up(layout: &Layout) {
+/// From here on tables mark private memory with this, as those of `start.s` do.
+pub(crate) fn mark_private(mask: u64) {
+    PRIVATE.store(mask, Ordering::Relaxed);
+}
+
+/// Makes a large page shared in the tables of `start.s`, which nobody has used so far.
+pub(crate) fn share_at_start(address: u64) {
+    // Root, the table below it, and four directories that stand in a row.
+    let directory = image::start_tables() + 2 * PAGE + (address >> 30) * PAGE;
+    write(directory, address, 21, address | IS_LARGE | PRESENT | WRITE);
+    tlb::flush(VirtAddr::new_truncate(address));
+}
+
+/// Makes the final tables and goes over to them. `shared` is a large page that the hypervisor sees; where there is one,
+/// registers of devices are not mapped.
+pub(crate) fn set_up(layout: &Layout, shared: Option<u64>) {
     let mut root = ROOT.lock();
     *root = heap::page();
     set(*root, &(image::start()..image::code_end()), Rights::Code);
@@ -70,7 +86,10 @@ pub(crate) fn set_up(layout: &Layout) {
     for piece in layout.pieces() {
         set(*root, piece, Rights::Data);
     }
-    set(*root, &(DEVICES..(DEVICES + SLOT * SLOTS)), Rights::Device);
+    match shared {
+        Some(shared) => set(*root, &(shared..shared + LARGE), Rights::Shared),
+        None => set(*root, &(DEVICES..(DEVICES + SLOT * SLOTS)), Rights::Device),
+    }
     let frame = PhysFrame::containing_address(PhysAddr::new(*root));
     // SAFETY: the tables map the image and the stack that this runs on where they were, with the rights that they need.
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };
@@ -106,7 +125,8 @@ fn set(root: u64, range: &Range<u64>, rights: Rights) {
 fn entry(address: u64, rights: Rights) -> u64 {
     match rights {
         Rights::None => 0,
-        _ => address | rights.bits(),
+        Rights::Shared => address | rights.bits(),
+        _ => address | rights.bits() | private(),
     }
 }
 
@@ -122,18 +142,22 @@ enum Missing {
 fn step(table: u64, address: u64, shift: u32, missing: Missing) -> u64 {
     let found = read(table, address, shift);
     if found & PRESENT != 0 && found & IS_LARGE == 0 {
-        return found & ADDRESS;
+        return found & ADDRESS & !private();
     }
     let next = heap::page();
     if missing == Missing::Split && found & PRESENT != 0 {
         let start = address - address % LARGE;
         for index in 0..LARGE / PAGE {
             let page = start + index * PAGE;
-            write(next, page, 12, page | found & !(ADDRESS | IS_LARGE));
+            write(next, page, 12, page | found & (!(ADDRESS | IS_LARGE) | private()));
         }
     }
-    write(table, address, shift, next | PRESENT | WRITE);
+    write(table, address, shift, next | PRESENT | WRITE | private());
     next
+}
+
+fn private() -> u64 {
+    PRIVATE.load(Ordering::Relaxed)
 }
 
 fn has_table(directory: u64, address: u64) -> bool {

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
 use enarx_keep::launch::Launch;
-use enarx_keep::platform::{LoadError, Platform, Stream, StreamError};
+use enarx_keep::platform::{LoadError, Platform, Proof, Stream, StreamError};
 use enarx_keep::wire::PROVISIONED_PORT;
 use enarx_package::ProgramKind;
 use enarx_runtime::clock::Clock;
@@ -23,7 +23,7 @@ use wasmtime::{Config, Engine};
 use crate::clock::TscClock;
 use crate::device::Socket;
 use crate::processor::Processor;
-use crate::{engine, timer};
+use crate::{engine, snp, timer};
 
 /// How long to sleep when nobody says what the device does: 500 µs.
 const ASK_AGAIN: u64 = 500_000;
@@ -113,6 +113,10 @@ impl Platform for Machine {
         // That the connection is asked for says it all. A host that does not listen may end a Keep that is in use, as it
         // may anyway.
         drop(self.connect(PROVISIONED_PORT));
+    }
+
+    fn attest(&self, report_data: &[u8; 64]) -> Proof {
+        if snp::is_active() { snp::attest(report_data) } else { Proof::OfHost }
     }
 
     fn load(&self, engine: &Engine, kind: ProgramKind, code: OwnerBytes<'_>) -> Result<Program, LoadError> {

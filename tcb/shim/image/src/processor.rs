@@ -3,13 +3,16 @@
 //! What the CPU must have, what it is told to enforce, and what compiled code may use of it
 //! (AMD64 Architecture Programmer's Manual, volume 3, appendix E; Intel SDM, volume 2, CPUID).
 
-use core::arch::x86_64::__cpuid_count;
+use core::arch::x86_64::{__cpuid_count, CpuidResult};
 
 use enarx_runtime::engine::{CpuFeatures, EngineSpec, Target};
 use enarx_shim::machine::Ending;
+use enarx_shim::snp::cpuid::Answer;
 use spin::Once;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::xcontrol::{XCr0, XCr0Flags};
+
+use crate::snp;
 
 static FEATURES: Once<CpuFeatures> = Once::new();
 
@@ -137,15 +140,24 @@ fn usable(bit: &Bit, needs: Needs, registers: Needs) -> bool {
 
 fn has(bit: &Bit) -> bool {
     let Bit(leaf, subleaf, register, number) = *bit;
-    let highest = __cpuid_count(leaf & 0x8000_0000, 0).eax;
-    if leaf > highest || leaf == 7 && subleaf > __cpuid_count(7, 0).eax {
+    let highest = ask(leaf & 0x8000_0000, 0).eax;
+    if leaf > highest || leaf == 7 && subleaf > ask(7, 0).eax {
         return false;
     }
-    let found = __cpuid_count(leaf, subleaf);
+    let found = ask(leaf, subleaf);
     let word = match register {
         Register::Eax => found.eax,
         Register::Ebx => found.ebx,
         Register::Ecx => found.ecx,
     };
     word >> number & 1 == 1
+}
+
+/// As guest of SEV-SNP the instruction would say what the hypervisor likes.
+fn ask(leaf: u32, subleaf: u32) -> Answer {
+    if snp::is_active() {
+        return snp::cpuid(leaf, subleaf);
+    }
+    let CpuidResult { eax, ebx, ecx, edx } = __cpuid_count(leaf, subleaf);
+    Answer { eax, ebx, ecx, edx }
 }

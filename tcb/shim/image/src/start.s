@@ -148,6 +148,7 @@ long_start:
 
     .pushsection .bss.start, "aw", @nobits
     .balign 4096
+    .globl start_pml4
 start_pml4:
     .skip 0x6000
     .popsection

@@ -13,6 +13,7 @@ use x86_64::registers::model_specific::Msr;
 use crate::clock::ticks;
 use crate::interrupts::{SPURIOUS_VECTOR, TIMER_VECTOR};
 use crate::processor::Processor;
+use crate::snp;
 
 /// How long a workload computes before others get their turn: 10 ms, as in a process.
 const PERIOD: u64 = 10_000_000;
@@ -69,7 +70,11 @@ pub(crate) fn sleep(nanos: u64, ready: impl FnOnce() -> bool) {
     }
     WORKING.store(false, Ordering::Relaxed);
     arm(nanos);
-    interrupts::enable_and_hlt();
+    if snp::is_active() {
+        snp::halt();
+    } else {
+        interrupts::enable_and_hlt();
+    }
     WORKING.store(true, Ordering::Relaxed);
     if ENGINE.is_completed() {
         arm(PERIOD);
@@ -86,6 +91,12 @@ extern "C" fn keep_timer() {
     write(END_OF_INTERRUPT, 0);
 }
 
+/// Called from `interrupts.s` with interrupts off, when a device has woken the CPU, which is all it is for.
+#[unsafe(no_mangle)]
+extern "C" fn keep_woken() {
+    write(END_OF_INTERRUPT, 0);
+}
+
 /// Sets the timer, instead of what it was set to.
 fn arm(nanos: u64) {
     let nanos = nanos.clamp(1, LONGEST);
@@ -96,11 +107,17 @@ fn arm(nanos: u64) {
 }
 
 fn read(register: u32) -> u64 {
+    if snp::is_active() {
+        return snp::read_msr(register);
+    }
     // SAFETY: only the register above, which every CPU with an interrupt controller has.
     unsafe { Msr::new(register).read() }
 }
 
 fn write(register: u32, value: u64) {
+    if snp::is_active() {
+        return snp::write_msr(register, value);
+    }
     // SAFETY: only registers of the interrupt controller, whose interrupts all have an entry (`interrupts::set_up`);
     // reading and writing memory do not depend on it.
     unsafe { Msr::new(register).write(value) };

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use enarx_keep::launch::Launch;
-use enarx_keep::platform::{LoadError, Platform, StreamError};
+use enarx_keep::platform::{LoadError, Platform, Proof, StreamError};
 use enarx_keep::wire::{ToHost, ToKeep};
 use enarx_package::ProgramKind;
 use enarx_runtime::clock::Clock;
@@ -120,6 +120,10 @@ impl Platform for ProcessPlatform {
     fn provisioned(&self) {
         // A host that does not listen may end a Keep that is in use, as it may anyway.
         let _ = self.host.send(&ToHost::Provisioned.encode(), None);
+    }
+
+    fn attest(&self, _report_data: &[u8; 64]) -> Proof {
+        Proof::OfHost
     }
 
     fn load(&self, engine: &Engine, kind: ProgramKind, code: OwnerBytes<'_>) -> Result<Program, LoadError> {
