@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Secrets pages of SEV-SNP.
+#![no_main]
+
+#[path = "../../tcb/shim/tests/entry/mod.rs"]
+mod entry;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::secrets_page(bytes));
