@@ -18,6 +18,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("tcb/runtime/src", "WASI and engine"),
     ("tcb/keep/src", "life of a Keep"),
     ("tcb/shim/src/machine", "micro-VM Keep: decisions"),
+    ("tcb/shim/src/snp", "micro-VM Keep: decisions as guest of SEV-SNP"),
     ("tcb/shim/image/src", "micro-VM Keep: the machine"),
     ("tcb/shim/src/process", "process Keep"),
     ("tcb/shim/src/code.rs", "loading of compiled code"),

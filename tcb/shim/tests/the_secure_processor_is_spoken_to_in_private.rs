@@ -4,11 +4,12 @@
 
 mod hypervisor;
 
-use enarx_evidence::snp::Report;
+use enarx_evidence::snp::{CertTable, Guid, Report};
+use enarx_evidence::{Evidence, Format};
 use enarx_shim::snp::GhcbError;
 use enarx_shim::snp::guest::Guest;
 use enarx_shim::snp::message::{Kind, MAX_PAYLOAD, MessageError, Talk};
-use enarx_shim::snp::request::{Attested, KeyRequest, RequestError};
+use enarx_shim::snp::request::{Attested, KeyRequest, RequestError, host_data};
 use enarx_shim::snp::secrets::{LEN, SecretsError, Vmpck};
 use hypervisor::Hypervisor;
 use hypervisor::processor::{DERIVED, HOST_DATA, KEY};
@@ -86,6 +87,28 @@ fn certificates_of_the_host_come_along_where_there_are_some() {
     hypervisor.change(|world| world.certificates = vec![0x42; 16 * 4096 + 1]);
     assert_eq!(report(&mut guest, &mut talk).unwrap().certificates, b"");
     hypervisor.change(|world| assert_eq!(world.exits[3..], [0x8000_0012, 0x8000_0012, 0x8000_0011]));
+}
+
+#[test]
+fn what_travels_is_the_report_with_the_certificates_of_the_table() {
+    let (hypervisor, mut guest, mut talk) = started();
+    let table = CertTable { entries: vec![(Guid::VCEK, vec![1; 900]), (Guid::ASK, vec![2; 1600])] };
+    hypervisor.change(|world| world.certificates = table.encode());
+    let attested = report(&mut guest, &mut talk).unwrap();
+    let bundle = attested.clone().into_bundle();
+    assert_eq!(bundle.evidence, Evidence { format: Format::SevSnp, bytes: attested.report.to_vec() });
+    assert_eq!(bundle.endorsements.items, [vec![1; 900], vec![2; 1600]]);
+    // A table that is none adds nothing.
+    hypervisor.change(|world| world.certificates = vec![0x42; 5000]);
+    assert!(report(&mut guest, &mut talk).unwrap().into_bundle().endorsements.items.is_empty());
+}
+
+#[test]
+fn host_data_is_the_digest_of_the_launch_text() {
+    // FIPS 180-2, B.1.
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let hex: String = host_data(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, abc);
 }
 
 #[test]
