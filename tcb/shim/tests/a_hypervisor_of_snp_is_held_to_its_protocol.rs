@@ -60,7 +60,7 @@ fn each_lie_at_the_start_has_its_own_refusal() {
     assert_eq!(refusal(0x14, 7 << 32 | 0x015), msr(MsrError::Unchanged { code: 7 }));
     assert_eq!(refusal(0x14, 1 << 12 | 0x015), msr(MsrError::Reply { found: 1 << 12 | 0x015 }));
     assert_eq!(refusal(0x12, u64::MAX << 12 | 0x013), msr(MsrError::Refused));
-    let other = SHARED + 0x1000 | 0x013;
+    let other = (SHARED + 0x1000) | 0x013;
     assert_eq!(refusal(0x12, other), msr(MsrError::Reply { found: other }));
 }
 

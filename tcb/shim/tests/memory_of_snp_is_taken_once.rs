@@ -75,7 +75,10 @@ fn nothing_is_taken_twice() {
         let in_use = PageError::InUse { start: range.start, end: range.end };
         assert_eq!(guest.take(&range, &mut ledger), Err(in_use));
     }
-    for range in [0x1..0x1000, 0x200_0000..0x200_0001, 0x200_0000..0x200_0000, 0x200_1000..0x200_0000] {
+    for (start, end) in
+        [(1, 0x1000), (0x200_0000, 0x200_0001), (0x200_0000, 0x200_0000), (0x200_1000, 0x200_0000)]
+    {
+        let range = start..end;
         let unaligned = PageError::Unaligned { start: range.start, end: range.end };
         assert_eq!(guest.take(&range, &mut ledger), Err(unaligned));
     }
