@@ -10,7 +10,7 @@ use virtio_drivers::queue::{OwningQueue, VirtQueue};
 use virtio_drivers::transport::{DeviceType, Transport};
 use virtio_drivers::{Error, Result};
 
-use crate::shared::Memory;
+use crate::bounce::Memory;
 use crate::transport::Registers;
 
 /// Buffers for what comes in, and places for what goes out.

@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod bounce;
 mod clock;
 mod console;
 mod device;
@@ -23,7 +24,6 @@ mod paging;
 mod platform;
 mod processor;
 mod random;
-mod shared;
 mod snp;
 mod timer;
 mod transport;
