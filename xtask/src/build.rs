@@ -11,11 +11,18 @@ use anyhow::{Context, Result, ensure};
 use crate::image;
 
 /// Crates that must build without an operating system: all that a Keep on bare hardware consists of.
-const BARE_METAL: &[&str] =
-    &["enarx-evidence", "enarx-verifier", "enarx-package", "enarx-session", "enarx-runtime", "enarx-keep"];
+const BARE_METAL: &[&str] = &[
+    "enarx-evidence",
+    "enarx-verifier",
+    "enarx-package",
+    "enarx-measure",
+    "enarx-session",
+    "enarx-runtime",
+    "enarx-keep",
+];
 
 /// Crates that a relying party may embed in a web page or another Keep.
-const WEBASSEMBLY: &[&str] = &["enarx-evidence", "enarx-verifier", "enarx-package"];
+const WEBASSEMBLY: &[&str] = &["enarx-evidence", "enarx-verifier", "enarx-package", "enarx-measure"];
 
 /// The example workloads: folder and target.
 const EXAMPLES: &[(&str, &str)] = &[

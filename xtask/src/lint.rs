@@ -26,6 +26,7 @@ const EMPTY_NAMES: &[&str] = &["common", "util", "utils", "shared", "types", "mi
 const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("tcb/", &["host/", "relying/", "xtask", "tests", "benches"], "the trusted base depends on itself alone"),
     ("tcb/evidence", &["tcb/"], "evidence formats stand at the bottom"),
+    ("tcb/measure", &["tcb/"], "what is launched is measured knowing nothing else"),
     ("tcb/package", &["tcb/"], "a package knows neither sessions nor engines"),
     ("tcb/runtime", &["tcb/"], "the runtime knows neither evidence nor sessions"),
     ("tcb/verifier", &["tcb/session", "tcb/runtime", "tcb/keep", "tcb/shim"], "the verifier only judges"),

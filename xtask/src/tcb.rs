@@ -14,6 +14,7 @@ const FOLDERS: &[(&str, &str)] = &[
     ("tcb/evidence/src", "evidence formats"),
     ("tcb/verifier/src", "verifier"),
     ("tcb/package/src", "workload packages"),
+    ("tcb/measure/src", "measurements of images"),
     ("tcb/session/src", "attested session"),
     ("tcb/runtime/src", "WASI and engine"),
     ("tcb/keep/src", "life of a Keep"),

@@ -24,6 +24,10 @@ use enarx_simulator::{
 };
 use sha2::{Digest as _, Sha256};
 
+/// A small image of a unikernel.
+#[path = "../../../tcb/measure/tests/elf/mod.rs"]
+mod elf;
+
 const REPORT_DATA: [u8; 64] = [0x11; 64];
 const MEASUREMENT: [u8; 48] = [0x22; 48];
 
@@ -52,6 +56,8 @@ fn main() {
     seeds.put("policy_cases", CASES.as_bytes());
     seeds.put("advisory_feed", FEED.as_bytes());
     seeds.put("manifest", MANIFEST.as_bytes());
+    let image = elf::Elf { code: vec![0xf4; 40], pages: vec![elf::PAGES.to_vec()], ..elf::Elf::default() };
+    seeds.put("image", &image.build());
 }
 
 /// Evidence of every format, and of the variants that are parsed differently.

@@ -5,8 +5,7 @@
 use std::io;
 
 use enarx_keep::launch::LaunchError;
-
-use crate::image::ImageError;
+use enarx_measure::ImageError;
 
 /// Why a Keep's machine could not start or go on.
 #[derive(Debug, thiserror::Error)]

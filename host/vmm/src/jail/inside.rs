@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use enarx_keep::launch::{Backend, Launch};
 use enarx_keep::wire::{ToHost, ToKeep};
+use enarx_measure::{Image, MAX_IMAGE};
 use enarx_shim::process::host::{HostStream, Incoming, NoPacket};
 use enarx_shim::process::sandbox::{Layers, descriptors, identity, landlock, limits, parent, root};
 use rustix::net::Shutdown;
@@ -18,7 +19,6 @@ use rustix::net::Shutdown;
 use super::{handover, seccomp};
 use crate::fatal::Fatal;
 use crate::guest::SharedGuest;
-use crate::image::{Image, MAX_IMAGE};
 use crate::kvm::{Machine, Prepared};
 use crate::qemu::vhost::Vhost;
 use crate::serve::{Server, TRANSPORT};

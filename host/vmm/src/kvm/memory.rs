@@ -4,12 +4,12 @@
 
 use std::io;
 
+use enarx_measure::boot;
 use kvm_bindings::kvm_userspace_memory_region;
 use kvm_ioctls::VmFd;
 use vm_memory::{Bytes as _, GuestAddress, GuestMemoryBackend as _, GuestMemoryMmap, GuestMemoryRegion as _};
 
 use crate::fatal::Fatal;
-use crate::image::boot;
 
 /// Takes `size` bytes of memory and gives them to the machine.
 pub(super) fn allocate(vm: &VmFd, size: u64) -> Result<GuestMemoryMmap, Fatal> {

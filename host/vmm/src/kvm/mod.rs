@@ -12,6 +12,7 @@ use std::os::fd::IntoRawFd as _;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use enarx_measure::{Guest, Image, Vcpu, boot};
 use kvm_bindings::{KVM_CAP_SPLIT_IRQCHIP, kvm_enable_cap, kvm_msi};
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, NoDatamatch, VcpuFd, VmFd};
 use vm_memory::GuestMemoryMmap;
@@ -19,7 +20,6 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use crate::fatal::Fatal;
 use crate::guest::{Interrupt, SharedGuest};
-use crate::image::{Image, boot};
 use crate::mmio::{ADDRESS, Interrupts, NOTIFY, Registers};
 
 /// The version of KVM's interface; there never was another.
@@ -76,12 +76,14 @@ impl Machine {
 
     /// Puts the image and `launch` into memory and the processor at the image's first instruction.
     pub(crate) fn load(&self, image: &Image, launch: &str) -> Result<(), Fatal> {
-        let data = boot::data(self.size, launch).ok_or(Fatal::Protocol)?;
-        memory::write(&self.memory, boot::BOOT_DATA, &data)?;
+        let address = image.guest_pages().map_or(boot::BOOT_DATA, |pages| pages.host.start);
+        let data = boot::data(address, self.size, launch).ok_or(Fatal::Protocol)?;
+        memory::write(&self.memory, address, &data)?;
         for segment in image.segments() {
             memory::write(&self.memory, segment.address, image.contents(segment))?;
         }
-        cpu::set_up(&self.kvm, &self.cpu, image.entry())
+        let start_info = u32::try_from(address).map_err(|_| Fatal::Protocol)?;
+        cpu::set_up(&self.kvm, &self.cpu, &Vcpu::start(image.entry(), start_info, Guest::Plain))
     }
 
     /// Makes the thread of the processor, which starts when it is told.

@@ -3,10 +3,10 @@
 //! Image files of every kind of wrongness, each with its own refusal.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-mod guests;
+mod elf;
 
-use enarx_vmm::image::{Image, ImageError, MAX_IMAGE, boot};
-use guests::{BASE, Elf, elf};
+use elf::{BASE, Elf, PAGES};
+use enarx_measure::{GuestPages, Image, ImageError, MAX_IMAGE, boot};
 
 const MIB: u64 = 1 << 20;
 
@@ -73,9 +73,10 @@ fn every_wrong_image_is_refused_for_its_own_reason() {
         ),
         (
             "overlapping",
-            Elf { more: vec![(MIB + 9, 1)], ..good() }.build(),
-            ImageError::Overlap { address: MIB + 9 },
+            Elf { memory: Some(4097), more: vec![(MIB + 4096, 1)], ..good() }.build(),
+            ImageError::Overlap { address: MIB + 4096 },
         ),
+        ("within a page", Elf { address: MIB + 9, ..good() }.build(), segment("begins within a page")),
         ("no note", Elf { notes: 0, ..good() }.build(), ImageError::Note { what: "has no" }),
         ("two notes", Elf { notes: 2, ..good() }.build(), ImageError::Note { what: "has more than one" }),
         (
@@ -95,8 +96,38 @@ fn every_wrong_image_is_refused_for_its_own_reason() {
 }
 
 #[test]
+fn the_pages_of_a_guest_are_read_or_refused() {
+    let with = |pages: Vec<Vec<u32>>| Elf { code: vec![0xf4], pages, ..Elf::default() }.build();
+    let image = Image::parse(with(vec![PAGES.to_vec()])).unwrap();
+    let expected = GuestPages { cpuid: 0x4000, secrets: 0x5000, host: 0x1000..0x4000 };
+    assert_eq!(image.guest_pages(), Some(&expected));
+    assert_eq!(Image::parse(with(vec![])).unwrap().guest_pages(), None);
+    for (pages, what) in [
+        (vec![PAGES.to_vec(), PAGES.to_vec()], "is there twice"),
+        (vec![PAGES[..3].to_vec()], "has another size"),
+        (vec![[&PAGES[..], &[0]].concat()], "has another size"),
+        (vec![vec![]], "has another size"),
+        (vec![vec![0x4001, 0x5000, 0x1000, 0x4000]], "names an address within a page"),
+        (vec![vec![0x4000, 0x5fff, 0x1000, 0x4000]], "names an address within a page"),
+        (vec![vec![0x4000, 0x5000, 0x1004, 0x4000]], "names an address within a page"),
+        (vec![vec![0x4000, 0x5000, 0x1000, 0x4008]], "names an address within a page"),
+        (vec![vec![0x10_0000, 0x5000, 0x1000, 0x4000]], "names a page from 1 MiB on"),
+        (vec![vec![0x4000, 0xffff_f000, 0x1000, 0x4000]], "names a page from 1 MiB on"),
+        (vec![vec![0x4000, 0x5000, 0x6000, 0x10_1000]], "names a page from 1 MiB on"),
+        (vec![vec![0x4000, 0x5000, 0x1000, 0x1000]], "leaves the host no page"),
+        (vec![vec![0x4000, 0x5000, 0x4000, 0x1000]], "leaves the host no page"),
+        (vec![vec![0x4000, 0x4000, 0x1000, 0x4000]], "names a page twice"),
+        (vec![vec![0x1000, 0x5000, 0x1000, 0x4000]], "names a page twice"),
+        (vec![vec![0x4000, 0x3000, 0x1000, 0x4000]], "names a page twice"),
+    ] {
+        let refused = Image::parse(with(pages.clone())).map(|_| ());
+        assert_eq!(refused, Err(ImageError::GuestPages { what }), "{pages:x?}");
+    }
+}
+
+#[test]
 fn no_beginning_and_no_changed_byte_of_an_image_is_a_panic() {
-    let whole = elf(&[0xf4; 4]);
+    let whole = Elf { code: vec![0xf4; 4], pages: vec![PAGES.to_vec()], ..Elf::default() }.build();
     for length in 0..whole.len() {
         assert!(Image::parse(whole[..length].to_vec()).is_err(), "{length}");
     }
@@ -120,7 +151,7 @@ fn memory_leaves_out_where_devices_are() {
 
 #[test]
 fn boot_data_are_what_pvh_says() {
-    let data = boot::data(16 * MIB, "hello").unwrap();
+    let data = boot::data(boot::BOOT_DATA, 16 * MIB, "hello").unwrap();
     let word = |at: usize| u32::from_le_bytes(data[at..at + 4].try_into().unwrap());
     let long = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().unwrap());
     // Magic, version, flags, modules.
@@ -133,8 +164,9 @@ fn boot_data_are_what_pvh_says() {
     let second = place(long(40)) + 24;
     assert_eq!((long(second), long(second + 8), word(second + 16)), (MIB, 15 * MIB, 1));
 
-    assert!(boot::data(16 * MIB, "a\0b").is_none());
-    assert!(boot::data(16 * MIB, &"a".repeat(boot::MAX_COMMAND_LINE + 1)).is_none());
-    let longest = boot::data(65_536 * MIB, &"a".repeat(boot::MAX_COMMAND_LINE)).unwrap();
-    assert!(boot::BOOT_DATA + (longest.len() as u64) < 0xa_0000);
+    assert!(boot::data(boot::BOOT_DATA, 16 * MIB, "a\0b").is_none());
+    assert!(boot::data(boot::BOOT_DATA, 16 * MIB, &"a".repeat(boot::MAX_COMMAND_LINE + 1)).is_none());
+    let longest = boot::data(boot::BOOT_DATA, 65_536 * MIB, &"a".repeat(boot::MAX_COMMAND_LINE)).unwrap();
+    assert_eq!(longest.len() as u64, boot::MAX_SIZE);
+    const { assert!(boot::BOOT_DATA + boot::MAX_SIZE < 0xa_0000) };
 }

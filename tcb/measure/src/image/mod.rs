@@ -2,17 +2,20 @@
 
 //! The image of a unikernel: what of it goes where in the guest's memory, and where its first instruction is.
 //!
-//! This is the one description of an image. What starts a guest and what predicts its measurement both read it, so that
-//! they cannot disagree. An image is one static ELF file for x86-64 with a note that names its entry point by PVH (Xen's
-//! `XEN_ELFNOTE_PHYS32_ENTRY`). Everything that could make two readers understand two things is refused.
+//! An image is one static ELF file for x86-64 with a note that names its entry point by PVH (Xen's
+//! `XEN_ELFNOTE_PHYS32_ENTRY`). An image for guests of SEV-SNP and TDX has a note of Enarx's, too, which says where such a
+//! guest finds what is not in the image. Everything that could make two readers understand two things is refused.
 
-pub mod boot;
 mod bytes;
 mod notes;
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
+use crate::boot;
+use crate::launch::PAGE;
 use bytes::Bytes;
+use notes::Notes;
 
 /// Largest image file.
 pub const MAX_IMAGE: usize = 64 << 20;
@@ -41,6 +44,19 @@ pub struct Image {
     file: Vec<u8>,
     entry: u32,
     segments: Vec<Segment>,
+    guest_pages: Option<GuestPages>,
+}
+
+/// Where a guest of a TEE has the pages that are not the image's, as guest-physical addresses of pages: below all
+/// segments, apart from each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestPages {
+    /// The page of CPUID values that the firmware of SEV-SNP checked.
+    pub cpuid: u64,
+    /// The page of secrets that the firmware of SEV-SNP gives the guest.
+    pub secrets: u64,
+    /// What the host writes and nothing measures: boot data.
+    pub host: Range<u64>,
 }
 
 /// A piece of the guest's memory that the image fills.
@@ -113,6 +129,21 @@ pub enum ImageError {
         /// Where it is.
         entry: u64,
     },
+    /// The note about a guest's pages says what cannot be.
+    #[error("the image's note about pages of a guest {what}")]
+    GuestPages {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// There is no note about a guest's pages.
+    #[error("the image does not say where a guest of SEV-SNP or TDX has its pages")]
+    NotForTees,
+    /// More memory would be launched than any measured launch has.
+    #[error("the image would be launched with {bytes} bytes of memory; the most is {most}", most = crate::MAX_LAUNCHED)]
+    Launched {
+        /// How many.
+        bytes: u64,
+    },
     /// More memory is needed than the guest has.
     #[error("the image reaches up to {end:#x}, and the guest's memory there ends at {memory:#x}")]
     Memory {
@@ -131,23 +162,34 @@ impl Image {
         }
         let headers = program_headers(Bytes(&file))?;
         let segments = segments(&headers, file.len())?;
-        let mut entry = None;
+        let mut found = Notes::default();
         for header in headers.iter().filter(|header| header.kind == NOTE) {
             let range = header.file(file.len()).ok_or(ImageError::Truncated { what: "notes" })?;
             let notes = Bytes(&file).slice(range).ok_or(ImageError::Truncated { what: "notes" })?;
-            notes::entry(notes, &mut entry)?;
+            found.read(notes)?;
         }
+        let Notes { entry, guest_pages } = found;
         let entry = entry.ok_or(ImageError::Note { what: "has no" })?;
         let within = |segment: &&Segment| segment.executable && segment.contains(entry);
         let (Ok(entry), Some(_)) = (u32::try_from(entry), segments.iter().find(within)) else {
             return Err(ImageError::Entry { entry });
         };
-        Ok(Self { file, entry, segments })
+        Ok(Self { file, entry, segments, guest_pages })
     }
 
     /// The address of the first instruction, which the processor reaches in 32-bit protected mode.
     pub fn entry(&self) -> u32 {
         self.entry
+    }
+
+    /// The whole file.
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+
+    /// Where a guest of a TEE has the pages that are not the image's, if the image was made for such guests.
+    pub fn guest_pages(&self) -> Option<&GuestPages> {
+        self.guest_pages.as_ref()
     }
 
     /// What goes where, by ascending address, without overlap.
@@ -171,7 +213,8 @@ impl Image {
 }
 
 impl Segment {
-    fn end(&self) -> Option<u64> {
+    /// The first byte after it; `None` if that is no address.
+    pub(crate) fn end(&self) -> Option<u64> {
         self.address.checked_add(self.size)
     }
 
@@ -261,6 +304,10 @@ fn segments(headers: &[ProgramHeader], length: usize) -> Result<Vec<Segment>, Im
         }
         if end.is_none_or(|end| end > SEGMENTS_END) {
             return Err(wrong("ends where devices are"));
+        }
+        // What is measured is whole pages, and two segments in one would be two ways to fill it.
+        if !header.address.is_multiple_of(PAGE) {
+            return Err(wrong("begins within a page"));
         }
         let executable = header.flags & FLAG_EXECUTE != 0;
         segments.push(Segment { address: header.address, size: header.memory_size, executable, file });

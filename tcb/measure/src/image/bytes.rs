@@ -2,7 +2,7 @@
 
 //! Little-endian numbers at offsets that the file itself chose.
 
-use std::ops::Range;
+use core::ops::Range;
 
 /// Bytes that are read with care.
 #[derive(Clone, Copy)]
