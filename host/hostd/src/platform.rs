@@ -88,7 +88,7 @@ impl Attester {
     /// not needed is not taken.
     fn launched(&self, host_data: [u8; 32]) -> Launched {
         let sha256 = if self.platform.measures_by_sha256() { self.program.sha256() } else { [0; 32] };
-        Launched { sha384: self.program.measurement(), sha256, host_data }
+        Launched { sha384: self.program.measurement(self.platform.format()), sha256, host_data }
     }
 
     /// What the host offers. Waits for the measurement of the Keep program.

@@ -5,6 +5,7 @@
 mod advisory;
 mod collateral;
 pub(crate) mod evidence;
+mod measure;
 mod policy;
 mod watch;
 
@@ -19,6 +20,7 @@ pub(crate) use collateral::{CollateralCommand, FetchArgs, SourceArgs};
 pub(crate) use evidence::{
     EvidenceArgs, EvidenceCommand, Measurement, ReportData, SimulateArgs, TeeArg, VerifyArgs,
 };
+pub(crate) use measure::{MeasureArgs, Measured};
 pub(crate) use policy::{
     CheckPolicyArgs, DiffPolicyArgs, NewPolicyArgs, PolicyCommand, TestPolicyArgs, product,
 };
@@ -114,6 +116,11 @@ pub(crate) enum Command {
     /// Fetch, pack and list what vendors say about their hardware, for `enarx verify` without a network
     #[command(subcommand)]
     Collateral(CollateralCommand),
+    /// Tell what the unikernel measures to on each TEE, to compare with evidence or to write into a policy
+    ///
+    /// It is calculated from the file; no machine is started. It depends on nothing but the image: not on how much memory
+    /// a machine has, nor on what its host tells it, which evidence has in other fields.
+    Measure(MeasureArgs),
     /// Tell which TEE this machine has, what is missing to use it, and what to do about it
     ///
     /// It is read from /proc, /sys and /dev; no device is opened, nothing is changed. It is the kernel's word and proves

@@ -34,6 +34,7 @@ mod input;
 mod keep;
 mod layout;
 mod lost;
+mod measure;
 mod outputs;
 mod platform;
 mod policy;
@@ -91,6 +92,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Explain(args) => verify::explain(&args, &output),
         Command::Evidence(command) => evidence::perform(command, &output).map(|()| 0),
         Command::Collateral(command) => wait(collateral::perform(command, &output)).map(|()| 0),
+        Command::Measure(args) => measure::measure(&args, &output).map(|()| 0),
         Command::Platform(args) => platform::report(&args, &output).map(|()| 0),
         Command::Doctor(args) => wait(doctor::examine(args, &output)),
         Command::Init(args) => write::manifest(&args.folder, &output).map(|()| 0),

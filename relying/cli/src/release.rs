@@ -3,12 +3,14 @@
 //! What the names of measurements in a policy mean: the Keep program that came with this `enarx`, in the digest of each
 //! TEE.
 //!
-//! Of a process Keep no hardware measures anything. Simulated platforms say what hardware would say if its measurement
-//! were a digest of the program, and here the same is computed from the program itself.
+//! Of the unikernel that is what launching it on SEV-SNP or TDX measures to. Of a process Keep no hardware measures
+//! anything. Simulated platforms say what hardware would say if its measurement were a digest of the program, and here the
+//! same is computed from the program itself.
 
 use std::path::{Path, PathBuf};
 
 use enarx_hostd::Wanted;
+use enarx_measure::{Image, snp, tdx};
 use enarx_simulator::{Launched, SIMULATED_PARAVISOR};
 use enarx_verifier::ReferenceValue;
 use sha2::{Digest as _, Sha256, Sha384};
@@ -28,7 +30,8 @@ pub(crate) fn reference_values(given: Option<&Path>) -> Outcome<Vec<ReferenceVal
     for path in given.map_or_else(installed, |path| vec![path.to_owned()]) {
         let program = std::fs::read(&path)
             .map_err(|error| Failure::usage(format!("could not read {}: {error}", path.display())))?;
-        values.extend(measurements(&program).map(|measurement| named(RELEASE, measurement)));
+        let all = measurements(&program).into_iter().chain(of_launches(program));
+        values.extend(all.map(|measurement| named(RELEASE, measurement)));
     }
     Ok(values)
 }
@@ -59,6 +62,16 @@ fn measurements(program: &[u8]) -> [Vec<u8>; 4] {
     let register = Sha256::new().chain_update([0; 32]).chain_update(sha256).finalize();
     let quote = Sha256::digest(register);
     [sha384, sha256.to_vec(), register.to_vec(), quote.to_vec()]
+}
+
+/// What launching an image for guests of SEV-SNP and TDX measures to; nothing if the file is none.
+fn of_launches(file: Vec<u8>) -> Vec<Vec<u8>> {
+    let Ok(image) = Image::parse(file) else { return Vec::new() };
+    let (snp, tdx) = std::thread::scope(|scope| {
+        let tdx = scope.spawn(|| tdx::mrtd(&image));
+        (snp::launch_digest(&image), tdx.join().unwrap_or_else(|_| tdx::mrtd(&image)))
+    });
+    [snp, tdx].into_iter().flatten().map(Vec::from).collect()
 }
 
 #[cfg(test)]

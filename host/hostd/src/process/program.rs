@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use enarx_evidence::Format;
+use enarx_measure::{Image, ImageError, MAX_IMAGE, snp, tdx};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use sha2::{Digest, Sha256, Sha384};
 
@@ -22,7 +24,7 @@ use crate::locate::Wanted;
 const MAX_PROGRAM: u64 = 1 << 30;
 const READ_SIZE: usize = 1 << 20;
 
-/// SHA-384 of the program file.
+/// What hardware that measures with SHA-384 says of what was launched.
 pub(crate) type Measurement = [u8; 48];
 
 /// What every Keep of one host is made of.
@@ -31,7 +33,9 @@ pub(crate) struct Program {
     /// The unikernel, where it is not the program itself that is the Keep
     image: Option<File>,
     arguments: Vec<PathBuf>,
-    measurement: OnceLock<Measurement>,
+    sha384: OnceLock<Measurement>,
+    snp: OnceLock<Measurement>,
+    tdx: OnceLock<Measurement>,
     sha256: OnceLock<[u8; 32]>,
 }
 
@@ -47,13 +51,28 @@ impl Program {
             Backend::Process { .. } => None,
             Backend::Machine(machine) => Some(take(&machine.image, Wanted::Image)?),
         };
-        let (measurement, sha256) = Default::default();
-        Ok(Arc::new(Self { executed, image, arguments: backend.arguments(), measurement, sha256 }))
+        let (sha384, snp, tdx, sha256) = Default::default();
+        Ok(Arc::new(Self { executed, image, arguments: backend.arguments(), sha384, snp, tdx, sha256 }))
     }
 
-    /// The measurement, taken when it is first asked for; waits while somebody else takes it.
-    pub(crate) fn measurement(&self) -> Measurement {
-        *self.measurement.get_or_init(|| measure::<Sha384>(self.measured()).map_or([0; 48], Into::into))
+    /// What this kind of TEE would say of it, taken when it is first asked for; waits while somebody else takes it.
+    ///
+    /// Of an image for guests of the kind that is the measurement of its launch. Of everything else it is the digest of
+    /// the file: nothing that is simulated was launched so that hardware could measure it.
+    pub(crate) fn measurement(&self, format: Format) -> Measurement {
+        let launched = match format {
+            Format::SevSnp => Some((&self.snp, snp::launch_digest as Calculation)),
+            Format::Tdx => Some((&self.tdx, tdx::mrtd as Calculation)),
+            _ => None,
+        };
+        let file =
+            || *self.sha384.get_or_init(|| measure::<Sha384>(self.measured()).map_or([0; 48], Into::into));
+        match (&self.image, launched) {
+            (Some(image), Some((known, calculate))) => {
+                *known.get_or_init(|| of_launch(image, calculate).unwrap_or_else(file))
+            }
+            _ => file(),
+        }
     }
 
     /// SHA-256 of the same, for TEEs that measure with it; likewise.
@@ -79,6 +98,17 @@ impl Program {
     fn measured(&self) -> &File {
         self.image.as_ref().unwrap_or(&self.executed)
     }
+}
+
+/// What predicts the measurement of an image's launch.
+type Calculation = fn(&Image) -> Result<Measurement, ImageError>;
+
+/// The measurement of an image's launch; `None` if it cannot be launched so.
+fn of_launch(memory: &File, calculate: Calculation) -> Option<Measurement> {
+    let limit = MAX_IMAGE.saturating_add(1);
+    let mut file = vec![0; usize::try_from(memory.metadata().ok()?.len()).ok()?.min(limit)];
+    memory.read_exact_at(&mut file, 0).ok()?;
+    Image::parse(file).and_then(|image| calculate(&image)).ok()
 }
 
 fn take(path: &Path, wanted: Wanted) -> Result<File, HostError> {
@@ -150,7 +180,9 @@ mod tests {
         std::fs::write(&path, b"first").unwrap();
         let program = Program::load(&Backend::Process { program: path.clone() }).unwrap();
         std::fs::write(&path, b"second").unwrap();
-        assert_eq!(program.measurement(), <Measurement>::from(Sha384::digest(b"first")));
+        for format in [Format::SevSnp, Format::Tdx, Format::Cca] {
+            assert_eq!(program.measurement(format), <Measurement>::from(Sha384::digest(b"first")));
+        }
         assert_eq!(program.sha256(), <[u8; 32]>::from(Sha256::digest(b"first")));
         let write = program.executed.write_at(b"x", 0).unwrap_err();
         assert_eq!(write.kind(), io::ErrorKind::PermissionDenied);

@@ -14,7 +14,8 @@
 //!
 //! | TEE | where | what |
 //! |---|---|---|
-//! | SEV-SNP, TDX, CCA, Nitro | launch digest, `MRTD`, initial measurement, PCR 0 | SHA-384 of the program |
+//! | SEV-SNP, TDX | launch digest, `MRTD` | what launching the image measures to; of a process, SHA-384 of the program |
+//! | CCA, Nitro | initial measurement, PCR 0 | SHA-384 of the program |
 //! | SGX | `MRENCLAVE` | SHA-256 of the program |
 //! | TPM, also of Azure's machines | PCR 11, in which a boot loader measures the image that it starts | zero, extended with the SHA-256 of the program |
 //!
@@ -55,9 +56,10 @@ pub const IMAGE_REGISTER: u8 = 11;
 /// What is launched on a simulated platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launched {
-    /// SHA-384 of the Keep program.
+    /// What a TEE that measures with SHA-384 says: of an image that its machine was launched from, the measurement of
+    /// that launch; of a Keep program, its SHA-384.
     pub sha384: [u8; 48],
-    /// SHA-256 of the same.
+    /// SHA-256 of the program or image.
     pub sha256: [u8; 32],
     /// SHA-256 of the configuration that the host launched it with, where hardware has a place for it.
     pub host_data: [u8; 32],
