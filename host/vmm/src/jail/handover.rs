@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 /// Most descriptors at once.
-const MAX: usize = 2;
+const MAX: usize = 3;
 
 /// Hands over.
 pub(super) fn send(socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -43,10 +43,13 @@ pub(super) fn run(mut layers: Layers, console: bool) -> Result<u8, Fatal> {
     let server = Server::new(HostStream::new(), guest.clone())?;
     match (launch.backend, handed.next(), handed.next()) {
         (Backend::Vm, Some(kvm), Some(image)) => {
-            let Prepared { kick, go } = build(kvm, image, &launch, &guest, console)?;
+            let firmware = handed.next();
+            let restrict =
+                if firmware.is_some() { seccomp::restrict_protected } else { seccomp::restrict_kvm };
+            let Prepared { kick, go } = build([kvm, image], firmware, &launch, &guest, console)?;
             server.listen_to_event(kick.as_raw_fd())?;
             layers.note("no-more-threads", limits::no_more_threads());
-            layers.note_detail("seccomp", seccomp::restrict_kvm());
+            layers.note_detail("seccomp", restrict());
             report(&stream, layers, &launch)?;
             go.send(()).map_err(|error| Fatal::start("start the processor")(io::Error::other(error)))?;
             server.run(None)
@@ -120,16 +123,16 @@ fn report(stream: &HostStream, layers: Layers, launch: &Launch) -> Result<(), Fa
     Ok(())
 }
 
-/// Makes a machine with the image in it.
+/// Makes a machine with the image in it: with the firmware of SEV-SNP as guest of it, else a plain one.
 fn build(
-    kvm: OwnedFd,
-    image: OwnedFd,
+    [kvm, image]: [OwnedFd; 2],
+    firmware: Option<OwnedFd>,
     launch: &Launch,
     guest: &SharedGuest,
     console: bool,
 ) -> Result<Prepared, Fatal> {
     let image = read_image(File::from(image), launch)?;
-    let machine = Machine::new(File::from(kvm), launch.memory_mib)?;
+    let machine = Machine::new(File::from(kvm), firmware.map(File::from), launch.memory_mib)?;
     let text = with_speed(launch, machine.tsc_khz(launch.tsc_khz)?);
     machine.load(&image, &text)?;
     machine.prepare(guest, console)

@@ -32,6 +32,8 @@ const SILENT: &str = "silent";
 struct Options {
     image: PathBuf,
     qemu: Option<Qemu>,
+    /// As guest of SEV-SNP.
+    snp: bool,
     console: bool,
 }
 
@@ -68,13 +70,14 @@ fn run(arguments: Vec<OsString>) -> Result<u8, Fatal> {
 
 impl Options {
     fn parse(arguments: Vec<OsString>) -> Option<Self> {
-        let (mut image, mut qemu, mut accelerator, mut console) = (None, None, None, None);
+        let (mut image, mut qemu, mut accelerator, mut snp, mut console) = (None, None, None, None, None);
         let mut words = arguments.into_iter();
         while let Some(word) = words.next() {
             let before = match word.to_str()? {
                 "--image" => image.replace(PathBuf::from(words.next()?)).is_some(),
                 "--qemu" => qemu.replace(PathBuf::from(words.next()?)).is_some(),
                 "--qemu-accel" => accelerator.replace(Accelerator::named(words.next()?.to_str()?)?).is_some(),
+                "--snp" => snp.replace(()).is_some(),
                 "--console" => console.replace(()).is_some(),
                 _ => return None,
             };
@@ -89,6 +92,10 @@ impl Options {
                 Some(Qemu { program, accelerator: accelerator.unwrap_or(Accelerator::Tcg) })
             }
         };
-        Some(Self { image: image?, qemu, console: console.is_some() })
+        // QEMU launches such guests in its own way.
+        if qemu.is_some() && snp.is_some() {
+            return None;
+        }
+        Some(Self { image: image?, qemu, snp: snp.is_some(), console: console.is_some() })
     }
 }

@@ -52,8 +52,13 @@ pub(super) fn run(options: &Options) -> Result<u8, Fatal> {
         None => {
             let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm");
             let kvm = kvm.map_err(Fatal::start("open /dev/kvm"))?;
+            let mut handed = vec![kvm.into(), image.into()];
+            if options.snp {
+                let firmware = OpenOptions::new().read(true).write(true).open("/dev/sev");
+                handed.push(firmware.map_err(Fatal::start("open /dev/sev"))?.into());
+            }
             let layers = leave(host.as_ref());
-            let (child, _life_line) = start(&layers, options.console, &[&kvm.into(), &image.into()])?;
+            let (child, _life_line) = start(&layers, options.console, &handed)?;
             settle();
             wait(child, host.as_ref().ok())
         }
@@ -63,7 +68,7 @@ pub(super) fn run(options: &Options) -> Result<u8, Fatal> {
             let text = with_speed(&launch, tsc::measure());
             let (device, its_device) = UnixStream::pair().map_err(Fatal::start("make a socket"))?;
             let layers = leave(host.as_ref());
-            let (child, life_line) = start(&layers, options.console, &[&device.into()])?;
+            let (child, life_line) = start(&layers, options.console, &[device.into()])?;
             settle();
             let running = start_qemu(qemu, options, &launch, &text, its_device);
             match running {
@@ -103,7 +108,7 @@ fn leave(host: Result<&OwnedFd, &io::Error>) -> Layers {
 
 /// Starts the second process and hands it `descriptors`. Its standard output is a socket, whose other end tells it
 /// whether this process lives.
-fn start(layers: &Layers, console: bool, handed: &[&OwnedFd]) -> Result<(Child, UnixStream), Fatal> {
+fn start(layers: &Layers, console: bool, handed: &[OwnedFd]) -> Result<(Child, UnixStream), Fatal> {
     let failed = "start the machine's process";
     let (life_line, theirs) = UnixStream::pair().map_err(Fatal::start(failed))?;
     let child = Command::new("/proc/self/exe")

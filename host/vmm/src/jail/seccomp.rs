@@ -14,12 +14,20 @@ use seccompiler::{SeccompCondition, SeccompRule};
 const KVM_RUN: u64 = 0xae80;
 /// `KVM_SIGNAL_MSI`: the guest hears of its device.
 const KVM_SIGNAL_MSI: u64 = 0x4020_aea5;
+/// `KVM_SET_MEMORY_ATTRIBUTES`: memory is the guest's own, or shared.
+const KVM_SET_MEMORY_ATTRIBUTES: u64 = 0x4020_aed2;
 /// `FIONBIO`: a stream never blocks.
 const FIONBIO: u64 = 0x5421;
 
 /// For a machine on KVM.
 pub(super) fn restrict_kvm() -> Result<Cow<'static, str>, String> {
     let ioctls = [KVM_RUN, KVM_SIGNAL_MSI, FIONBIO];
+    rules(&ioctls).map_err(|error| error.to_string()).and_then(restrict_to)
+}
+
+/// For a guest of a TEE on KVM, which says what of its memory it shares.
+pub(super) fn restrict_protected() -> Result<Cow<'static, str>, String> {
+    let ioctls = [KVM_RUN, KVM_SIGNAL_MSI, KVM_SET_MEMORY_ATTRIBUTES, FIONBIO];
     rules(&ioctls).map_err(|error| error.to_string()).and_then(restrict_to)
 }
 

@@ -4,8 +4,8 @@
 
 use enarx_measure::{Table, Vcpu};
 use kvm_bindings::{
-    KVM_MAX_CPUID_ENTRIES, KVM_MP_STATE_RUNNABLE, kvm_cpuid_entry2, kvm_dtable, kvm_mp_state, kvm_regs,
-    kvm_segment,
+    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_MP_STATE_RUNNABLE, kvm_cpuid_entry2, kvm_dtable, kvm_mp_state,
+    kvm_regs, kvm_segment,
 };
 use kvm_ioctls::{Cap, Kvm, VcpuFd};
 
@@ -16,7 +16,8 @@ const X2APIC: u32 = 1 << 21;
 const TSC_DEADLINE: u32 = 1 << 24;
 const HYPERVISOR: u32 = 1 << 31;
 
-pub(super) fn set_up(kvm: &Kvm, cpu: &VcpuFd, start: &Vcpu) -> Result<(), Fatal> {
+/// Sets the processor up, and returns what it offers.
+pub(super) fn set_up(kvm: &Kvm, cpu: &VcpuFd, start: &Vcpu) -> Result<CpuId, Fatal> {
     let failed = "set up the processor";
     let mut cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(Fatal::start(failed))?;
     let deadline = kvm.check_extension(Cap::TscDeadlineTimer);
@@ -39,7 +40,8 @@ pub(super) fn set_up(kvm: &Kvm, cpu: &VcpuFd, start: &Vcpu) -> Result<(), Fatal>
     cpu.set_regs(&registers).map_err(Fatal::start(failed))?;
     // It is the one that starts the others, and there are none to wait for. Some KVM asks to be told.
     let runnable = kvm_mp_state { mp_state: KVM_MP_STATE_RUNNABLE };
-    cpu.set_mp_state(runnable).map_err(Fatal::start(failed))
+    cpu.set_mp_state(runnable).map_err(Fatal::start(failed))?;
+    Ok(cpuid)
 }
 
 /// What KVM offers, with this machine's one processor and its interrupt controller.

@@ -5,6 +5,7 @@
 mod cpu;
 mod memory;
 mod run;
+mod snp;
 
 use std::fs::File;
 use std::io;
@@ -12,9 +13,10 @@ use std::os::fd::IntoRawFd as _;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use enarx_measure::{Guest, Image, Vcpu, boot};
+use enarx_measure::{Guest, Image, Launch, Vcpu, boot};
 use kvm_bindings::{KVM_CAP_SPLIT_IRQCHIP, kvm_enable_cap, kvm_msi};
 use kvm_ioctls::{Cap, IoEventAddress, Kvm, NoDatamatch, VcpuFd, VmFd};
+use sha2::{Digest as _, Sha256};
 use vm_memory::GuestMemoryMmap;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
@@ -41,25 +43,36 @@ pub(crate) struct Machine {
     memory: GuestMemoryMmap,
     kvm: Kvm,
     size: u64,
+    /// `/dev/sev`, if it is to be a guest of SEV-SNP.
+    firmware: Option<File>,
 }
 
 impl Machine {
-    /// A machine with `memory_mib` MiB of memory and one processor. `kvm` is `/dev/kvm`.
-    pub(crate) fn new(kvm: File, memory_mib: u32) -> Result<Self, Fatal> {
+    /// A machine with `memory_mib` MiB of memory and one processor. `kvm` is `/dev/kvm`; with `/dev/sev` it is to be a
+    /// guest of SEV-SNP.
+    pub(crate) fn new(kvm: File, firmware: Option<File>, memory_mib: u32) -> Result<Self, Fatal> {
+        let failed = "make a virtual machine";
         let kvm = adopt(kvm);
         if kvm.get_api_version() != API_VERSION || !kvm.check_extension(Cap::SplitIrqchip) {
             let source = io::Error::other("this KVM lacks the split interrupt controller");
-            return Err(Fatal::start("make a virtual machine")(source));
+            return Err(Fatal::start(failed)(source));
         }
-        let vm = kvm.create_vm().map_err(Fatal::start("make a virtual machine"))?;
-        vm.set_tss_address(TSS_ADDRESS).map_err(Fatal::start("make a virtual machine"))?;
+        let vm = match &firmware {
+            None => kvm.create_vm().map_err(Fatal::start(failed))?,
+            Some(firmware) => {
+                let vm = snp::create(&kvm).map_err(Fatal::start(failed))?;
+                snp::init(&mut snp::Kernel { vm: &vm, firmware }).map_err(Fatal::start(failed))?;
+                vm
+            }
+        };
+        vm.set_tss_address(TSS_ADDRESS).map_err(Fatal::start(failed))?;
         // The kernel has the processor's own interrupt controller and nothing of a PC's.
         let cap = kvm_enable_cap { cap: KVM_CAP_SPLIT_IRQCHIP, ..Default::default() };
         vm.enable_cap(&cap).map_err(Fatal::start("set up interrupts"))?;
         let size = u64::from(memory_mib) << 20;
-        let memory = memory::allocate(&vm, size)?;
+        let memory = memory::allocate(&vm, size, firmware.is_some())?;
         let cpu = vm.create_vcpu(0).map_err(Fatal::start("make a processor"))?;
-        Ok(Self { cpu, vm: Arc::new(vm), memory, kvm, size })
+        Ok(Self { cpu, vm: Arc::new(vm), memory, kvm, size, firmware })
     }
 
     /// How fast the guest's time stamp counter runs. If `demanded` is another speed, the counter is set to it.
@@ -76,6 +89,9 @@ impl Machine {
 
     /// Puts the image and `launch` into memory and the processor at the image's first instruction.
     pub(crate) fn load(&self, image: &Image, launch: &str) -> Result<(), Fatal> {
+        if let Some(firmware) = &self.firmware {
+            return self.launch(image, launch, firmware);
+        }
         let address = image.guest_pages().map_or(boot::BOOT_DATA, |pages| pages.host.start);
         let data = boot::data(address, self.size, launch).ok_or(Fatal::Protocol)?;
         memory::write(&self.memory, address, &data)?;
@@ -83,12 +99,29 @@ impl Machine {
             memory::write(&self.memory, segment.address, image.contents(segment))?;
         }
         let start_info = u32::try_from(address).map_err(|_| Fatal::Protocol)?;
-        cpu::set_up(&self.kvm, &self.cpu, &Vcpu::start(image.entry(), start_info, Guest::Plain))
+        let start = Vcpu::start(image.entry(), start_info, Guest::Plain);
+        cpu::set_up(&self.kvm, &self.cpu, &start).map(drop)
+    }
+
+    /// Launches the image as guest of SEV-SNP: from then on its memory and its processor are its own.
+    fn launch(&self, image: &Image, text: &str, firmware: &File) -> Result<(), Fatal> {
+        let launch = Launch::snp(image)?;
+        let boot_data = boot::data(launch.host().start, self.size, text).ok_or(Fatal::Protocol)?;
+        let cpuid = cpu::set_up(&self.kvm, &self.cpu, &launch.vcpu()?)?;
+        let failed = "launch the guest of SEV-SNP";
+        let contents = snp::Contents {
+            memory: self.size,
+            boot_data: &boot_data,
+            cpuid: snp::cpuid_page(cpuid.as_slice()).map_err(Fatal::start(failed))?,
+            host_data: Sha256::digest(text).into(),
+        };
+        let mut kernel = snp::Kernel { vm: &self.vm, firmware };
+        snp::launch(&mut kernel, &mut &self.memory, &launch, &contents).map_err(Fatal::start(failed))
     }
 
     /// Makes the thread of the processor, which starts when it is told.
     pub(crate) fn prepare(self, guest: &SharedGuest, console: bool) -> Result<Prepared, Fatal> {
-        let Self { mut cpu, vm, memory, .. } = self;
+        let Self { mut cpu, vm, memory, size, firmware, .. } = self;
         warm_up(&mut cpu)?;
         let kick = EventFd::new(EFD_NONBLOCK).map_err(Fatal::start("make an event"))?;
         vm.register_ioevent(&kick, &IoEventAddress::Mmio(ADDRESS + NOTIFY), NoDatamatch)
@@ -108,7 +141,8 @@ impl Machine {
         guest.lock().receive.interrupt = Some(interrupt());
         guest.lock().transmit.interrupt = Some(interrupt());
         let guest = guest.clone();
-        let processor = run::Processor::new(cpu, registers, memory, guest, console);
+        let vm = firmware.map(|firmware| run::Protected { vm, memory: size, _firmware: firmware });
+        let processor = run::Processor::new(cpu, registers, memory, guest, console, vm);
         let (go, gate) = mpsc::channel();
         let (arrives, arrived) = mpsc::channel();
         let thread = move || {

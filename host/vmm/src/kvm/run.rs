@@ -5,15 +5,19 @@
 //! What the guest makes it do is bounded: an exit that no guest of ours causes is counted, and too many of them end the
 //! machine.
 
+use std::fs::File;
 use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::thread;
 
-use kvm_ioctls::{VcpuExit, VcpuFd};
+use kvm_bindings::KVM_SYSTEM_EVENT_SEV_TERM;
+use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 use vm_memory::GuestMemoryMmap;
 
 use crate::fatal::Fatal;
 use crate::guest::SharedGuest;
+use crate::kvm::snp::{Conversion, MAP_GPA_RANGE, of_fault, of_hypercall};
 use crate::mmio::{ADDRESS, Action, Registers, SIZE};
 use crate::vsock::Ring;
 
@@ -35,6 +39,16 @@ pub(super) struct Processor {
     guest: SharedGuest,
     console: bool,
     unexpected: u32,
+    protected: Option<Protected>,
+}
+
+/// What a guest of a TEE needs beside the rest.
+pub(super) struct Protected {
+    pub(super) vm: Arc<VmFd>,
+    /// Bytes of its memory.
+    pub(super) memory: u64,
+    /// Open for as long as the firmware knows the guest.
+    pub(super) _firmware: File,
 }
 
 /// What an exit leads to, once the processor is no longer borrowed.
@@ -42,6 +56,7 @@ enum Next {
     Goes,
     Unexpected,
     Write(u64, [u8; 4]),
+    Convert(Conversion),
     Ended(Result<u8, Fatal>),
 }
 
@@ -52,8 +67,9 @@ impl Processor {
         memory: GuestMemoryMmap,
         guest: SharedGuest,
         console: bool,
+        protected: Option<Protected>,
     ) -> Self {
-        Self { cpu, registers, memory, guest, console, unexpected: 0 }
+        Self { cpu, registers, memory, guest, console, unexpected: 0, protected }
     }
 
     /// Runs the guest to its end.
@@ -74,6 +90,11 @@ impl Processor {
                         self.act(action);
                     }
                 }
+                Next::Convert(conversion) => {
+                    if let Err(error) = self.convert(&conversion) {
+                        break Err(Fatal::Guest(format!("its memory cannot be what it wants: {error}")));
+                    }
+                }
                 Next::Ended(end) => break end,
             }
         };
@@ -86,6 +107,7 @@ impl Processor {
     }
 
     fn step(&mut self) -> Next {
+        let memory = self.protected.as_ref().map(|protected| protected.memory);
         let ended = |why: &str| Next::Ended(Err(Fatal::Guest(why.to_owned())));
         match self.cpu.run() {
             Ok(VcpuExit::MmioRead(address, data)) => {
@@ -122,6 +144,22 @@ impl Processor {
             Err(error) if matches!(std::io::Error::from(error).kind(), Interrupted | WouldBlock) => {
                 Next::Goes
             }
+            Ok(VcpuExit::Hypercall(call)) if call.nr == MAP_GPA_RANGE => {
+                match memory.and_then(|memory| of_hypercall(call.args, memory)) {
+                    Some(conversion) => {
+                        *call.ret = 0;
+                        Next::Convert(conversion)
+                    }
+                    None => ended("it asked for memory that it cannot have"),
+                }
+            }
+            Ok(VcpuExit::MemoryFault { flags, gpa, size }) => {
+                match memory.and_then(|memory| of_fault(flags, gpa, size, memory)) {
+                    Some(conversion) => Next::Convert(conversion),
+                    None => ended("it reached for memory that it does not have"),
+                }
+            }
+            Ok(VcpuExit::SystemEvent(KVM_SYSTEM_EVENT_SEV_TERM, data)) => Next::Ended(terminated(data)),
             Ok(VcpuExit::Shutdown) => ended("a triple fault"),
             Ok(VcpuExit::Hlt) => ended("it halted for good"),
             Ok(VcpuExit::InternalError) => ended("an instruction that KVM cannot execute"),
@@ -131,6 +169,12 @@ impl Processor {
             Ok(other) => ended(&format!("an exit that this machine has not: {other:?}")),
             Err(error) => ended(&format!("KVM failed: {error}")),
         }
+    }
+
+    /// What the guest did not ask for in vain. Only guests of a TEE get here.
+    fn convert(&self, conversion: &Conversion) -> std::io::Result<()> {
+        let Some(Protected { vm, .. }) = &self.protected else { return Ok(()) };
+        Ok(vm.set_memory_attributes(conversion.attributes())?)
     }
 
     fn act(&self, action: Action) {
@@ -152,9 +196,37 @@ impl Processor {
     }
 }
 
+/// The end that a guest of SEV-SNP asks for: what it wrote to the GHCB's register, with the reason in bits 16 to 23 and
+/// whose reasons they are in bits 12 to 15 (AMD publication 56421, 2.3.1). Those of set 1 are the Keep's.
+fn terminated(data: &[u64]) -> Result<u8, Fatal> {
+    let register = data.first().copied().unwrap_or_default();
+    let [_, set, reason, ..] = register.to_le_bytes();
+    match set >> 4 {
+        1 => Ok(reason),
+        set => {
+            Err(Fatal::Guest(format!("it cannot speak with its hypervisor: reason {reason} of set {set}")))
+        }
+    }
+}
+
 /// Which register of the device an access is to, if it is to one.
 fn register(address: u64, length: usize) -> Option<u64> {
     let offset = address.checked_sub(ADDRESS)?;
     let end = offset.checked_add(u64::try_from(length).ok()?)?;
     (end <= SIZE).then_some(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_for_which_a_guest_ends_is_the_status() {
+        assert_eq!(terminated(&[0x4d_1100]).ok(), Some(77));
+        assert_eq!(terminated(&[0x00_1100]).ok(), Some(0));
+        let why = |data: &[u64]| terminated(data).unwrap_err().to_string();
+        let expected = "the virtual machine ended: it cannot speak with its hypervisor: reason 2 of set 0";
+        assert_eq!(why(&[0x02_0100]), expected);
+        assert_eq!(why(&[]), expected.replace("reason 2", "reason 0"));
+    }
 }
