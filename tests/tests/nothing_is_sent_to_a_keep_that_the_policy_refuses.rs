@@ -101,3 +101,16 @@ fn the_simulator_of_another_machine_is_refused() {
     let host = other.host(&[]);
     assert_eq!(refusals(&mut tenant.deploy(example("cat"), &host)), ["simulated-not-accepted"]);
 }
+
+#[test]
+fn who_requires_a_tee_gets_no_keep_without_one() {
+    let tenant = Tenant::new();
+    for backend in ["process", "vm", "qemu"] {
+        let mut command = tenant.enarx();
+        command.args(["run", "--require-tee", "--backend", backend]).arg(example("cat"));
+        let output = finish(&mut command, b"in");
+        assert_eq!((code(&output), stdout(&output).as_str()), (4, ""), "{backend}");
+        let expected = "error: `--require-tee`: this back end makes no Keep in a TEE\n\nhint: ";
+        assert!(stderr(&output).starts_with(expected), "{backend}: {}", stderr(&output));
+    }
+}

@@ -121,7 +121,7 @@ pub struct KeepInfo {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<KeepExit>,
-    /// What it is made of: `process`, `vm` or `qemu`; empty from a host that does not say.
+    /// What it is made of: `process`, `vm`, `qemu` or `snp`; empty from a host that does not say.
     #[serde(default)]
     pub backend: String,
     /// The kind of TEE, such as `sev-snp`.
@@ -184,7 +184,7 @@ pub struct PlatformInfo {
     pub api: u32,
     /// Version of the daemon.
     pub version: String,
-    /// What its Keeps are made of: `process`, `vm` or `qemu`; empty from a host that does not say.
+    /// What its Keeps are made of: `process`, `vm`, `qemu` or `snp`; empty from a host that does not say.
     #[serde(default)]
     pub backend: String,
     /// The kind of TEE.

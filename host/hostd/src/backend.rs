@@ -28,6 +28,8 @@ pub struct Machine {
     pub memory_mib: u32,
     /// QEMU, which then takes the place of our own hypervisor.
     pub qemu: Option<PathBuf>,
+    /// As guest of this machine's SEV-SNP, which our own hypervisor launches. Never run on hardware.
+    pub snp: bool,
 }
 
 impl Backend {
@@ -47,8 +49,18 @@ impl Backend {
         }
     }
 
-    /// Its name in launch configurations and on the command line.
+    /// Its name on the command line and to tenants.
     pub fn name(&self) -> &'static str {
+        if self.in_tee() { "snp" } else { self.kind() }
+    }
+
+    /// Whether its Keeps stand in a TEE of this machine, and their evidence is that TEE's.
+    pub fn in_tee(&self) -> bool {
+        matches!(self, Self::Machine(Machine { snp: true, .. }))
+    }
+
+    /// Its name in launch configurations: what a machine stands on, a Keep sees for itself.
+    fn kind(&self) -> &'static str {
         match self {
             Self::Process { .. } => "process",
             Self::Machine(Machine { qemu: None, .. }) => "vm",
@@ -63,13 +75,16 @@ impl Backend {
             Self::Machine(machine) => format!(" memory-mib={}", machine.memory_mib),
         };
         let sandbox = if require_sandbox { " require-sandbox=all" } else { "" };
-        format!("enarx-launch-1 backend={}{memory}{sandbox}", self.name())
+        format!("enarx-launch-1 backend={}{memory}{sandbox}", self.kind())
     }
 
     /// What the program is told on its command line. The image is its descriptor 1.
     pub(crate) fn arguments(&self) -> Vec<PathBuf> {
         let Self::Machine(machine) = self else { return Vec::new() };
         let mut arguments = vec!["--image".into(), "/proc/self/fd/1".into()];
+        if machine.snp {
+            arguments.push("--snp".into());
+        }
         if let Some(qemu) = &machine.qemu {
             arguments.extend(["--qemu".into(), qemu.clone()]);
         }
@@ -91,20 +106,25 @@ mod tests {
 
     #[test]
     fn what_is_stated_to_a_keep_is_what_a_keep_understands() {
-        let machine = |qemu: Option<PathBuf>| {
-            Backend::Machine(Machine { hypervisor: "v".into(), image: "i".into(), memory_mib: 512, qemu })
+        let machine = |qemu: Option<PathBuf>, snp| {
+            let (hypervisor, image) = ("v".into(), "i".into());
+            Backend::Machine(Machine { hypervisor, image, memory_mib: 512, qemu, snp })
         };
-        for backend in [Backend::Process { program: "p".into() }, machine(None), machine(Some("qemu".into()))]
-        {
+        let process = Backend::Process { program: "p".into() };
+        let all = [process, machine(None, false), machine(Some("qemu".into()), false), machine(None, true)];
+        for backend in all {
             for require_sandbox in [false, true] {
                 let launch = Launch::parse(&backend.launch(require_sandbox)).unwrap();
                 assert_eq!(launch.require_sandbox, require_sandbox, "{backend}");
             }
         }
-        assert_eq!(machine(None).launch(false), "enarx-launch-1 backend=vm memory-mib=512");
-        assert_eq!(
-            machine(Some("/q".into())).arguments(),
-            ["--image", "/proc/self/fd/1", "--qemu", "/q"].map(PathBuf::from)
-        );
+        for snp in [false, true] {
+            assert_eq!(machine(None, snp).launch(false), "enarx-launch-1 backend=vm memory-mib=512");
+            assert_eq!((machine(None, snp).in_tee(), machine(None, snp).name() == "snp"), (snp, snp));
+        }
+        let paths = |words: &[&str]| words.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let with_qemu = machine(Some("/q".into()), false).arguments();
+        assert_eq!(with_qemu, paths(&["--image", "/proc/self/fd/1", "--qemu", "/q"]));
+        assert_eq!(machine(None, true).arguments(), paths(&["--image", "/proc/self/fd/1", "--snp"]));
     }
 }

@@ -118,7 +118,7 @@ impl Host {
             backend: inner.config.backend.name().to_owned(),
             tee: inner.attester.tee().to_owned(),
             platform: inner.attester.platform().to_owned(),
-            simulated: true,
+            simulated: inner.attester.simulated(),
             sandbox,
         };
         let configuration = inner.config.backend.launch(inner.config.require_sandbox);

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enarx_evidence::Format;
 use enarx_keep::wire::{EVIDENCE_REQUEST, encode_evidence};
 use enarx_simulator::{Launched, Rehearsal, Simulator};
 use sha2::{Digest as _, Sha256};
@@ -27,6 +28,11 @@ use crate::stream::Tap;
 
 /// How long a Keep may take to send its request, and to read the answer.
 const IDLE: Duration = Duration::from_secs(10);
+/// The platform of Keeps that stand in a TEE: which one it is, their evidence says.
+const REAL: &str = "this machine";
+/// What tenants and hosts should know of those Keeps.
+const UNTRIED: &str =
+    "this back end was NEVER RUN ON HARDWARE: the launch follows the specifications, and no more is known";
 /// Evidence that is made at the same time: signing keeps a processor busy.
 const PARALLEL: usize = 2;
 
@@ -37,6 +43,8 @@ pub(crate) struct Attester {
     platform: Rehearsal,
     program: Arc<Program>,
     backend: &'static str,
+    /// Keeps stand in a TEE, which makes their evidence: nothing is simulated.
+    in_tee: bool,
     places: Semaphore,
 }
 
@@ -55,8 +63,12 @@ impl Attester {
             platform,
             program,
             backend: config.backend.name(),
+            in_tee: config.backend.in_tee(),
             places,
         });
+        if attester.in_tee {
+            return Ok(attester);
+        }
         let early = Arc::clone(&attester);
         std::thread::Builder::new()
             .name("enarx-prepare".to_owned())
@@ -76,12 +88,17 @@ impl Attester {
 
     /// The kind of TEE.
     pub(crate) fn tee(&self) -> &'static str {
-        self.platform.format().name()
+        if self.in_tee { Format::SevSnp.name() } else { self.platform.format().name() }
+    }
+
+    /// Whether the TEE is simulated.
+    pub(crate) fn simulated(&self) -> bool {
+        !self.in_tee
     }
 
     /// The platform as text.
     pub(crate) fn platform(&self) -> &'static str {
-        self.platform.name()
+        if self.in_tee { REAL } else { self.platform.name() }
     }
 
     /// What is launched, in the words of the simulator. Waits for the digests of the Keep program; the one that is
@@ -94,6 +111,19 @@ impl Attester {
     /// What the host offers. Waits for the measurement of the Keep program.
     pub(crate) fn describe(&self) -> Result<PlatformInfo, HostError> {
         let failed = |source| HostError::Simulator { dir: self.simulator_dir.clone(), source };
+        if self.in_tee {
+            return Ok(PlatformInfo {
+                api: API_VERSION,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                backend: self.backend.to_owned(),
+                tee: self.tee().to_owned(),
+                platform: self.platform().to_owned(),
+                simulated: false,
+                caveat: Some(UNTRIED.to_owned()),
+                simulated_root_spki_sha256: None,
+                measurement: hex::encode(self.program.measurement(Format::SevSnp)),
+            });
+        }
         let root = self.simulator.rehearsal_root_spki_sha256(&self.platform).map_err(failed)?;
         Ok(PlatformInfo {
             api: API_VERSION,
@@ -114,6 +144,10 @@ impl Attester {
         report_data: [u8; EVIDENCE_REQUEST],
         host_data: [u8; 32],
     ) -> Option<Vec<u8>> {
+        // A Keep in a TEE has evidence of its own, and gets none that is simulated.
+        if self.in_tee {
+            return None;
+        }
         let _place = self.places.acquire().await.ok()?;
         let this = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || {

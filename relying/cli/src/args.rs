@@ -247,7 +247,7 @@ pub(crate) struct PlatformArgs {
     pub(crate) keep_program: Option<PathBuf>,
 }
 
-/// What Keeps are made of, as the user says it. None of these is a TEE: each protects the host from the workload.
+/// What Keeps are made of, as the user says it. All protect the host from the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
     /// A sandboxed process
@@ -256,7 +256,9 @@ pub(crate) enum BackendChoice {
     Vm,
     /// The unikernel in QEMU, which works without KVM and is slow there
     Qemu,
-    /// A virtual machine if KVM is there, else a process; says which
+    /// The unikernel as guest of this machine's SEV-SNP, which protects the workload from the host; never run on hardware
+    Snp,
+    /// The strongest that there is: SEV-SNP, else a virtual machine on KVM, else a process; says which
     Auto,
 }
 

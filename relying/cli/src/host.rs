@@ -62,10 +62,13 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     let announce = async {
         if let Ok(address) = listening.await {
             let root = platform.simulated_root_spki_sha256.as_deref().unwrap_or("none");
-            let mut text = format!(
-                "{scheme}://{address}\nplatform {} (SIMULATED, root sha256:{root})\nKeep measurement {}",
-                platform.platform, platform.measurement
-            );
+            let what = if platform.simulated {
+                format!("{} (SIMULATED, root sha256:{root})", platform.platform)
+            } else {
+                format!("{} of {}", platform.tee, platform.platform)
+            };
+            let mut text =
+                format!("{scheme}://{address}\nplatform {what}\nKeep measurement {}", platform.measurement);
             if let Some(caveat) = &platform.caveat {
                 text.push_str("\nCAUTION: ");
                 text.push_str(caveat);
