@@ -9,6 +9,7 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 
 use crate::build::{cargo, succeed, target_dir};
+use crate::names;
 
 /// An ABI with vector registers and libraries that need nothing else; `docs/micro-vm-keep.md` says why not
 /// `x86_64-unknown-none`.
@@ -20,18 +21,28 @@ const FOLDER: &str = "tcb/shim/image";
 pub(crate) fn build(root: &Path, console: bool) -> Result<PathBuf> {
     // Apart from other builds for this target, whose flags are others.
     let folder = target_dir(root).join("image");
-    succeed(command(root, &folder, "build")?.args(console.then_some("--features=console")))?;
-    Ok(folder.join(TARGET).join("release").join("keep-image"))
+    succeed(command(root, &folder, &cargo_home()?, "build")?.args(console.then_some("--features=console")))?;
+    Ok(built(&folder))
+}
+
+/// Builds the image of other sources, with another home of cargo's, in `folder`.
+pub(crate) fn build_elsewhere(sources: &Path, home: &Path, folder: &Path) -> Result<PathBuf> {
+    succeed(command(sources, folder, home, "build")?.env("CARGO_HOME", home))?;
+    Ok(built(folder))
+}
+
+fn built(folder: &Path) -> PathBuf {
+    folder.join(TARGET).join("release").join("keep-image")
 }
 
 /// Lets the lints see the image, which the workspace does not contain.
 pub(crate) fn lint(root: &Path) -> Result<()> {
     let folder = target_dir(root).join("image-lint");
-    succeed(command(root, &folder, "clippy")?.args(["--", "--deny", "warnings"]))
+    succeed(command(root, &folder, &cargo_home()?, "clippy")?.args(["--", "--deny", "warnings"]))
 }
 
 /// A command of cargo's for the image.
-fn command(root: &Path, folder: &Path, verb: &str) -> Result<Command> {
+fn command(root: &Path, folder: &Path, home: &Path, verb: &str) -> Result<Command> {
     let mut command = cargo(&root.join(FOLDER));
     command
         .args([verb, "--release", "--locked", "--target", TARGET])
@@ -39,7 +50,9 @@ fn command(root: &Path, folder: &Path, verb: &str) -> Result<Command> {
         .arg(folder)
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env(RUSTFLAGS, flags(root, folder, &absent_std(root, folder)?)?);
+        .env("RUSTC_WRAPPER", env::current_exe().context("this program has no path")?)
+        .env(names::ROOT, root)
+        .env(RUSTFLAGS, flags(root, folder, home, &absent_std(root, folder)?));
     Ok(command)
 }
 
@@ -70,20 +83,25 @@ fn absent_std(root: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(rlib)
 }
 
-fn flags(root: &Path, folder: &Path, std: &Path) -> Result<String> {
-    let script = root.join(FOLDER).join("image.ld");
+/// Where cargo keeps the sources of other people's crates.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-    let home = home.context("there is no home directory, and CARGO_HOME is not set")?;
+    home.context("there is no home directory, and CARGO_HOME is not set")
+}
+
+fn flags(root: &Path, folder: &Path, home: &Path, std: &Path) -> String {
+    let script = root.join(FOLDER).join("image.ld");
     let flags = [
         "--cfg getrandom_backend=\"custom\"".to_owned(),
         // The linker that comes with Rust, and nothing of the machine that builds.
         "-C linker=rust-lld -C linker-flavor=ld.lld -C link-self-contained=no".to_owned(),
         "-C relocation-model=static -C relro-level=off -C force-frame-pointers=no".to_owned(),
         format!("--extern std={} -L dependency={}", std.display(), folder.display()),
-        format!("-C link-arg=-T{} -C link-arg=--build-id=none", script.display()),
+        // Neither where it is built nor where the sources are.
         format!("--remap-path-prefix={}=/enarx", root.display()),
         format!("--remap-path-prefix={}=/cargo", home.display()),
+        format!("-C link-arg=-T{} -C link-arg=--build-id=none", script.display()),
     ];
-    Ok(flags.join(" "))
+    flags.join(" ")
 }

@@ -8,7 +8,9 @@ mod fuzz;
 mod image;
 mod lint;
 mod micro_vm;
+mod names;
 mod nested;
+mod reproduce;
 mod run;
 mod tcb;
 
@@ -43,6 +45,9 @@ enum Chore {
         /// Only let the lints see it
         #[arg(long, conflicts_with = "console")]
         lint: bool,
+        /// Build it once more, from a copy of its sources in another folder with another home of cargo's, and compare
+        #[arg(long, conflicts_with_all = ["console", "lint"])]
+        reproducible: bool,
     },
     /// Build what the tests need and run all tests
     Test,
@@ -87,6 +92,9 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = names::compile() {
+        return code;
+    }
     match perform(&Cli::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -103,6 +111,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Build => build::examples(&root).and_then(|()| build::programs(&root)),
         Chore::Examples => build::examples(&root),
         Chore::Image { lint: true, .. } => image::lint(&root),
+        Chore::Image { reproducible: true, .. } => reproduce::check(&root),
         Chore::Image { console, .. } => {
             image::build(&root, *console).map(|path| eprintln!("image: {}", path.display()))
         }
