@@ -136,7 +136,8 @@ fn this_machine_is_told_whatever_it_is() {
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(report["tees"].as_array().unwrap().len(), 10);
-    assert_eq!(report["keeps"]["simulated_only"], true);
+    let snp = serde_json::json!({ "tee": "sev-snp", "backend": "snp", "run_on_hardware": false });
+    assert_eq!(report["keeps"]["in_tees"], serde_json::json!([snp]));
     for arguments in [&["platform"][..], &["platform", "--all"]] {
         let text = finish(tenant.enarx().args(arguments), b"");
         let told = stdout(&text);

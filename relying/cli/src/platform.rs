@@ -16,8 +16,9 @@ use crate::terminal::{print_json, print_text};
 const NAME_WIDTH: usize = 20;
 
 /// What this version does with what was found.
-const KEEPS: &str = "This version of Enarx makes Keeps in none of these yet: `enarx run` and `enarx host serve` simulate a \
-                     platform, which protects nothing from this machine.";
+const KEEPS: &str = "This version of Enarx makes Keeps in SEV-SNP by `--backend snp`, which was never run on hardware, and in none \
+                     of the others yet. Its other back ends simulate a platform, which protects nothing from this \
+                     machine.";
 
 /// `enarx platform`
 pub(crate) fn report(args: &PlatformReportArgs, output: &OutputOptions) -> Outcome<()> {
@@ -36,7 +37,10 @@ pub(crate) fn report(args: &PlatformReportArgs, output: &OutputOptions) -> Outco
 fn to_json(report: &Report) -> Value {
     let mut json = json!(report);
     if let Value::Object(fields) = &mut json {
-        fields.insert("keeps".to_owned(), json!({ "backends": ["process"], "simulated_only": true }));
+        let snp = json!({ "tee": "sev-snp", "backend": "snp", "run_on_hardware": false });
+        let backends = ["process", "vm", "qemu", "snp"];
+        let keeps = json!({ "backends": backends, "simulated_only": false, "in_tees": [snp] });
+        fields.insert("keeps".to_owned(), keeps);
     }
     json
 }
