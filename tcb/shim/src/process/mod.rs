@@ -16,6 +16,8 @@ pub mod sandbox;
 mod stream;
 mod ticker;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::{env, panic};
 
@@ -38,7 +40,7 @@ enum Fatal {
     #[error("a layer of the sandbox is missing and the launch configuration requires all")]
     Sandbox,
     #[error("cannot start: {0}")]
-    Start(std::io::Error),
+    Start(io::Error),
     #[error("cannot make the keys of the Keep: {0}")]
     Keys(#[from] enarx_session::SessionError),
 }
@@ -54,12 +56,18 @@ impl Fatal {
     }
 }
 
+/// Says a word on standard error, which may be anything of the host's: closed, full, or a file, which a Keep may not make
+/// longer.
+fn say(word: &dyn Display) {
+    let _ = writeln!(io::stderr(), "enarx-keep: {word}");
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     // A message may quote what was being worked on; where it happened cannot.
     panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => eprintln!("enarx-keep: internal error at {}:{}", place.file(), place.line()),
-        None => eprintln!("enarx-keep: internal error"),
+        Some(place) => say(&format_args!("internal error at {}:{}", place.file(), place.line())),
+        None => say(&"internal error"),
     }));
     let mut arguments = env::args_os().skip(1);
     let outcome = match arguments.next() {
@@ -73,7 +81,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(fatal) => {
-            eprintln!("enarx-keep: {fatal}");
+            say(&fatal);
             ExitCode::from(fatal.code())
         }
     }
