@@ -68,6 +68,7 @@ fn start(program: &Program, clock: &Arc<dyn Clock>) -> Result<()> {
         stdout,
         stderr,
         files: Vfs::new(Quota { bytes: 1 << 20, entries: 100 }, time.clone()),
+        sockets: Vec::new(),
         preopens: vec![Preopen { path: "/".to_owned(), name: "/".to_owned() }],
         time,
         limits: Limits::default(),

@@ -169,6 +169,7 @@ fn prepare(platform: &impl Platform, delivered: &Delivered, time: &Time) -> Resu
         stdout: streams.stdout,
         stderr: streams.stderr,
         files,
+        sockets: Vec::new(),
         preopens: vec![Preopen { path: "/".into(), name: "/".into() }],
         time: time.clone(),
         limits: limits(&bundle.limits),

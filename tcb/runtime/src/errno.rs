@@ -14,6 +14,7 @@ pub(crate) enum Errno {
     Again = 6,
     Badf = 8,
     Busy = 10,
+    Connreset = 15,
     Dquot = 19,
     Exist = 20,
     Fbig = 22,
@@ -27,6 +28,7 @@ pub(crate) enum Errno {
     Nametoolong = 37,
     Noent = 44,
     Nomem = 48,
+    Notconn = 53,
     Notdir = 54,
     Notempty = 55,
     Notsock = 57,
@@ -36,6 +38,7 @@ pub(crate) enum Errno {
     Pipe = 64,
     Rofs = 69,
     Spipe = 70,
+    Timedout = 73,
 }
 
 /// The codes of preview 1 and of `wasi:filesystem` 0.2.

@@ -106,6 +106,17 @@ impl Reader {
         Available::Bytes(bytes.into())
     }
 
+    /// As [`Reader::try_read`], but what it gives can still be read.
+    pub fn peek(&self, max: usize) -> Available {
+        let Some(pipe) = &self.pipe else { return Available::End };
+        let state = pipe.state.lock();
+        if !state.bytes.is_empty() {
+            let bytes: Vec<u8> = state.bytes.iter().take(max.min(MAX_TRANSFER)).copied().collect();
+            return Available::Bytes(bytes.into());
+        }
+        if state.writers == 0 || state.readers == 0 { Available::End } else { Available::Nothing }
+    }
+
     /// Waits for bytes; `None` at the end.
     pub async fn read(&self, max: usize) -> Option<Bytes> {
         loop {
@@ -140,7 +151,8 @@ impl Reader {
         }
     }
 
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// As [`Reader::ready`], for whoever waits for several things at once.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let Some(pipe) = &self.pipe else { return Poll::Ready(()) };
         let mut state = pipe.state.lock();
         if !state.bytes.is_empty() || state.writers == 0 || state.readers == 0 {
@@ -254,7 +266,8 @@ impl Writer {
         }
     }
 
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// As [`Writer::ready`], for whoever waits for several things at once.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let Sink::Pipe(pipe) = &self.sink else { return Poll::Ready(()) };
         let mut state = pipe.state.lock();
         if state.space() != Ok(0) {

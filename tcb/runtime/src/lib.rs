@@ -19,6 +19,7 @@ pub mod clock;
 pub mod engine;
 mod errno;
 pub mod io;
+pub mod net;
 mod preview1;
 mod preview2;
 pub mod run;

@@ -108,14 +108,14 @@ fn add_process(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         process::clock_res_get(id: u32, resolution: u32);
         process::clock_time_get(id: u32, precision: u64, time: u32);
         process::proc_raise(signal: u32);
-        sockets::sock_accept(fd: u32, flags: u32, accepted: u32);
-        sockets::sock_recv(fd: u32, data: u32, data_len: u32, flags: u32, datalen: u32, roflags: u32);
-        sockets::sock_send(fd: u32, data: u32, data_len: u32, flags: u32, datalen: u32);
         sockets::sock_shutdown(fd: u32, how: u32);
     }
     define_async! { linker:
         process::random_get(buf: u32, len: u32);
         process::sched_yield();
+        sockets::sock_accept(fd: u32, flags: u32, accepted: u32);
+        sockets::sock_recv(fd: u32, data: u32, data_len: u32, flags: u32, datalen: u32, roflags: u32);
+        sockets::sock_send(fd: u32, data: u32, data_len: u32, flags: u32, datalen: u32);
         poll::poll_oneoff(subscriptions: u32, events: u32, count: u32, happened: u32);
     }
     linker.func_wrap(MODULE, "proc_exit", |status: u32| -> wasmtime::Result<()> {

@@ -22,6 +22,7 @@ use wasmtime::{Engine, Module, Store};
 
 use crate::clock::Time;
 use crate::io::{Reader, Writer};
+use crate::net::Socket;
 use crate::vfs::Vfs;
 use crate::{preview1, preview2};
 
@@ -53,6 +54,8 @@ pub struct Process {
     pub stdout: Writer,
     /// Standard error.
     pub stderr: Writer,
+    /// The sockets that are open from the start, by the number of their descriptor. Components have no descriptors.
+    pub sockets: Vec<(usize, Socket)>,
     /// The file system. Clones share it, so whoever keeps one sees the files at the end.
     pub files: Vfs,
     /// The directories that are open from the start.

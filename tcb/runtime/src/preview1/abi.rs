@@ -10,6 +10,7 @@ pub(super) mod filetype {
     pub(crate) const UNKNOWN: u8 = 0;
     pub(crate) const DIRECTORY: u8 = 3;
     pub(crate) const REGULAR_FILE: u8 = 4;
+    pub(crate) const SOCKET_STREAM: u8 = 6;
     pub(crate) const SYMBOLIC_LINK: u8 = 7;
 }
 
@@ -43,6 +44,8 @@ pub(super) mod rights {
     pub(crate) const PATH_REMOVE_DIRECTORY: u64 = 1 << 25;
     pub(crate) const PATH_UNLINK_FILE: u64 = 1 << 26;
     pub(crate) const POLL_FD_READWRITE: u64 = 1 << 27;
+    pub(crate) const SOCK_SHUTDOWN: u64 = 1 << 28;
+    pub(crate) const SOCK_ACCEPT: u64 = 1 << 29;
 }
 
 /// `$fdflags`.
@@ -105,6 +108,16 @@ pub(super) const SUBSCRIPTION_CLOCK_ABSTIME: u16 = 1;
 pub(super) const EVENT_FD_READWRITE_HANGUP: u16 = 1;
 /// `$preopentype`: a directory, the only one.
 pub(super) const PREOPENTYPE_DIR: u8 = 0;
+
+/// A `$preopentype` that the standard does not have. C libraries skip it on their way to the directories behind; an error
+/// would end their search.
+pub(super) const PREOPENTYPE_OTHER: u8 = 1;
+/// `$riflags`.
+pub(super) const RECV_PEEK: u32 = 1 << 0;
+pub(super) const RECV_WAITALL: u32 = 1 << 1;
+/// `$sdflags`.
+pub(super) const SHUT_READ: u32 = 1 << 0;
+pub(super) const SHUT_WRITE: u32 = 1 << 1;
 
 /// Bytes of `$fdstat`, `$filestat`, `$dirent`, `$subscription`, `$event` and `$iovec` in memory.
 pub(super) const FDSTAT_LEN: u32 = 24;

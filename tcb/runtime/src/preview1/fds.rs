@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::abi::{Errno, fdflags, filetype, rights};
 use super::guest::Result;
 use crate::io::{Reader, Writer};
+use crate::net::{Connection, Listener, Socket};
 use crate::run::Start;
 use crate::vfs::{FileType, OpenNode};
 
@@ -50,6 +51,14 @@ const DIRECTORY_RIGHTS: u64 = rights::FD_DATASYNC
     | rights::PATH_UNLINK_FILE;
 const INPUT_RIGHTS: u64 =
     rights::FD_READ | rights::FD_FDSTAT_SET_FLAGS | rights::FD_FILESTAT_GET | rights::POLL_FD_READWRITE;
+const LISTENER_RIGHTS: u64 =
+    rights::FD_FDSTAT_SET_FLAGS | rights::FD_FILESTAT_GET | rights::POLL_FD_READWRITE | rights::SOCK_ACCEPT;
+const CONNECTION_RIGHTS: u64 = rights::FD_READ
+    | rights::FD_WRITE
+    | rights::FD_FDSTAT_SET_FLAGS
+    | rights::FD_FILESTAT_GET
+    | rights::POLL_FD_READWRITE
+    | rights::SOCK_SHUTDOWN;
 const OUTPUT_RIGHTS: u64 =
     rights::FD_WRITE | rights::FD_FDSTAT_SET_FLAGS | rights::FD_FILESTAT_GET | rights::POLL_FD_READWRITE;
 
@@ -72,6 +81,8 @@ pub(super) enum Object {
     Output(Writer),
     File(File),
     Directory(Directory),
+    Listener(Listener),
+    Connection(Connection),
 }
 
 pub(super) struct File {
@@ -88,20 +99,35 @@ pub(super) struct Directory {
 }
 
 impl Fds {
-    /// Standard input, output and error as 0, 1 and 2, and the directories from 3 on.
+    /// Standard input, output and error as 0, 1 and 2, the sockets under their numbers, and then the directories.
     pub(super) fn new(start: Start) -> Self {
-        let Start { stdin, stdout, stderr, preopens } = start;
+        let Start { stdin, stdout, stderr, sockets, preopens } = start;
         let streams = [Object::Input(stdin), Object::Output(stdout), Object::Output(stderr)];
         let directories = preopens
             .into_iter()
             .map(|(name, node)| Object::Directory(Directory { node, preopen: Some(name) }));
-        Self {
-            open: streams
-                .into_iter()
-                .chain(directories)
-                .map(|object| Some(Fd { object, flags: 0 }))
-                .collect(),
+        let open = |object| Some(Fd { object, flags: 0 });
+        let mut fds = Self { open: streams.into_iter().map(open).collect() };
+        for (number, socket) in sockets {
+            if number >= fds.open.len() {
+                fds.open.resize_with(number.min(MAX_FDS).saturating_add(1), || None);
+            }
+            let object = match socket {
+                Socket::Listener(listener) => Object::Listener(listener),
+                Socket::Connection(connection) => Object::Connection(connection),
+            };
+            if let Some(place) = fds.open.get_mut(number) {
+                *place = open(object);
+            }
         }
+        fds.open.extend(directories.map(open));
+        fds
+    }
+
+    /// Whether one more can be opened.
+    pub(super) fn check_room(&self) -> Result {
+        let full = self.open.len() >= MAX_FDS && self.open.iter().all(Option::is_some);
+        if full { Err(Errno::Mfile.into()) } else { Ok(()) }
     }
 
     pub(super) fn get(&self, fd: u32) -> Result<&Fd> {
@@ -161,6 +187,7 @@ impl Fd {
             Object::Input(_) | Object::Output(_) => filetype::UNKNOWN,
             Object::File(_) => filetype::REGULAR_FILE,
             Object::Directory(_) => filetype::DIRECTORY,
+            Object::Listener(_) | Object::Connection(_) => filetype::SOCKET_STREAM,
         }
     }
 
@@ -171,6 +198,8 @@ impl Fd {
             Object::Input(_) => INPUT_RIGHTS,
             Object::Output(_) => OUTPUT_RIGHTS,
             Object::Directory(_) => DIRECTORY_RIGHTS,
+            Object::Listener(_) => LISTENER_RIGHTS,
+            Object::Connection(_) => CONNECTION_RIGHTS,
             Object::File(file) => {
                 let unreadable = if file.read { 0 } else { rights::FD_READ };
                 let unwritable = if file.write { 0 } else { WRITE_RIGHTS };
@@ -183,6 +212,7 @@ impl Fd {
     pub(super) fn inheriting(&self) -> u64 {
         match &self.object {
             Object::Directory(_) => DIRECTORY_RIGHTS | FILE_RIGHTS,
+            Object::Listener(_) => CONNECTION_RIGHTS,
             _ => 0,
         }
     }
@@ -194,7 +224,7 @@ impl Fd {
     /// The node, for what files and directories have in common.
     pub(super) fn node(&self) -> Option<&OpenNode> {
         match &self.object {
-            Object::Input(_) | Object::Output(_) => None,
+            Object::Input(_) | Object::Output(_) | Object::Listener(_) | Object::Connection(_) => None,
             Object::File(file) => Some(&file.node),
             Object::Directory(directory) => Some(&directory.node),
         }

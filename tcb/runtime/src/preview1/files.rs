@@ -4,8 +4,8 @@
 
 use super::Call;
 use super::abi::{
-    ADVICE_LAST, DIRENT_LEN, Errno, FDSTAT_LEN, FILESTAT_LEN, PREOPENTYPE_DIR, fdflags, filetype, fstflags,
-    whence,
+    ADVICE_LAST, DIRENT_LEN, Errno, FDSTAT_LEN, FILESTAT_LEN, PREOPENTYPE_DIR, PREOPENTYPE_OTHER, fdflags,
+    filetype, fstflags, whence,
 };
 use super::fds::{Fd, Object, checked_flags, filetype_of};
 use super::guest::Result;
@@ -19,7 +19,9 @@ const DEVICE: u64 = 1;
 pub(super) fn fd_advise(call: &mut Call<'_>, fd: u32, offset: u64, len: u64, advice: u32) -> Result {
     match &call.state.fds.get(fd)?.object {
         Object::File(_) => {}
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
+        Object::Input(_) | Object::Output(_) | Object::Listener(_) | Object::Connection(_) => {
+            return Err(Errno::Spipe.into());
+        }
         Object::Directory(_) => return Err(Errno::Badf.into()),
     }
     // Everything is in memory, so there is nothing to do with good advice.
@@ -31,7 +33,9 @@ pub(super) fn fd_allocate(call: &mut Call<'_>, fd: u32, offset: u64, len: u64) -
     let fd = call.state.fds.get(fd)?;
     let file = match &fd.object {
         Object::File(file) if file.write => file,
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
+        Object::Input(_) | Object::Output(_) | Object::Listener(_) | Object::Connection(_) => {
+            return Err(Errno::Spipe.into());
+        }
         _ => return Err(Errno::Badf.into()),
     };
     if len == 0 {
@@ -88,7 +92,11 @@ pub(super) fn fd_fdstat_set_rights(call: &mut Call<'_>, fd: u32, _base: u64, _in
 pub(super) fn fd_filestat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
     let bytes = match call.state.fds.get(fd)?.node() {
         Some(node) => filestat(&node.stat()?),
-        None => [0; FILESTAT_LEN as usize],
+        None => {
+            let mut bytes = [0; FILESTAT_LEN as usize];
+            put(&mut bytes, 16, &[call.state.fds.get(fd)?.filetype()]);
+            bytes
+        }
     };
     call.guest.write(stat, 8, &bytes)
 }
@@ -97,8 +105,8 @@ pub(super) fn fd_filestat_set_size(call: &mut Call<'_>, fd: u32, size: u64) -> R
     match &call.state.fds.get(fd)?.object {
         Object::File(file) if file.write => Ok(file.node.set_len(size)?),
         // As `ftruncate` on what was not opened for writing.
-        Object::File(_) | Object::Input(_) | Object::Output(_) => Err(Errno::Inval.into()),
         Object::Directory(_) => Err(Errno::Badf.into()),
+        _ => Err(Errno::Inval.into()),
     }
 }
 
@@ -116,8 +124,13 @@ pub(super) fn fd_filestat_set_times(
 }
 
 pub(super) fn fd_prestat_get(call: &mut Call<'_>, fd: u32, prestat: u32) -> Result {
-    let len = u32::try_from(preopen(call.state.fds.get(fd)?)?.len()).map_err(|_| Errno::Overflow)?;
     let mut bytes = [0; 8];
+    let described = call.state.fds.get(fd)?;
+    if matches!(described.object, Object::Listener(_) | Object::Connection(_)) {
+        put(&mut bytes, 0, &[PREOPENTYPE_OTHER]);
+        return call.guest.write(prestat, 4, &bytes);
+    }
+    let len = u32::try_from(preopen(described)?.len()).map_err(|_| Errno::Overflow)?;
     put(&mut bytes, 0, &[PREOPENTYPE_DIR]);
     put(&mut bytes, 4, &len.to_le_bytes());
     call.guest.write(prestat, 4, &bytes)
@@ -219,8 +232,8 @@ pub(super) fn fd_seek(call: &mut Call<'_>, fd: u32, offset: i64, origin: u32, po
     call.guest.result(position, 8)?;
     let file = match &mut call.state.fds.get_mut(fd)?.object {
         Object::File(file) => file,
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
         Object::Directory(_) => return Err(Errno::Badf.into()),
+        _ => return Err(Errno::Spipe.into()),
     };
     let base = match origin {
         whence::SET => 0,

@@ -65,6 +65,11 @@ impl Place {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// What is left of it after its first `count` bytes.
+    pub(super) fn after(&self, count: usize) -> Self {
+        Self(self.0.start.saturating_add(count).min(self.0.end)..self.0.end)
+    }
 }
 
 impl<'a> Guest<'a> {

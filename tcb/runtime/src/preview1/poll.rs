@@ -17,6 +17,7 @@ use super::fds::{Fds, Object};
 use super::guest::{Failure, Result, u16_at, u32_at, u64_at};
 use crate::clock::Time;
 use crate::io::{Available, Closed, Reader, Writer};
+use crate::net::Listener;
 
 /// The most that one call waits for; every descriptor once for reading and once for writing, and some clocks.
 const MAX_SUBSCRIPTIONS: u32 = 4096;
@@ -33,6 +34,7 @@ enum Source {
     Deadline(u64),
     Reader(Reader),
     Writer(Writer),
+    Listener(Listener),
     /// Never waits: so many bytes can be transferred.
     Ready(u64),
     /// Never waits: the subscription itself is wrong.
@@ -119,6 +121,8 @@ fn clock(bytes: &[u8], time: &Time, now: u64) -> Result<Source> {
 fn readable(fd: u32, fds: &Fds) -> Result<Source> {
     match &fds.get(fd)?.object {
         Object::Input(reader) => Ok(Source::Reader(reader.clone())),
+        Object::Connection(connection) => Ok(Source::Reader(connection.reader().clone())),
+        Object::Listener(listener) => Ok(Source::Listener(listener.clone())),
         Object::File(file) if file.read => {
             Ok(Source::Ready(file.node.stat()?.size.saturating_sub(file.position)))
         }
@@ -129,6 +133,7 @@ fn readable(fd: u32, fds: &Fds) -> Result<Source> {
 fn writable(fd: u32, fds: &Fds) -> Result<Source> {
     match &fds.get(fd)?.object {
         Object::Output(writer) => Ok(Source::Writer(writer.clone())),
+        Object::Connection(connection) => Ok(Source::Writer(connection.writer().clone())),
         // How much will fit is not known before it is tried.
         Object::File(file) if file.write => Ok(Source::Ready(1)),
         _ => Err(Errno::Badf.into()),
@@ -151,6 +156,10 @@ impl Source {
                 Ok(0) => None,
                 Ok(space) => ready(space as u64, false),
                 Err(Closed) => ready(0, true),
+            },
+            Self::Listener(listener) => match listener.ready_count() {
+                0 => None,
+                count => ready(count as u64, false),
             },
             Self::Ready(bytes) => ready(*bytes, false),
             Self::Wrong(errno) => Some(Happened { error: Some(*errno), bytes: 0, hangup: false }),
@@ -184,6 +193,7 @@ async fn first(waiting: &[Subscription], time: &Time) {
         match &subscription.source {
             Source::Reader(reader) => sources.push(Box::pin(reader.ready())),
             Source::Writer(writer) => sources.push(Box::pin(writer.ready())),
+            Source::Listener(listener) => sources.push(Box::pin(listener.ready())),
             Source::Deadline(_) | Source::Ready(_) | Source::Wrong(_) => {}
         }
     }

@@ -9,6 +9,7 @@ use super::abi::{Errno, fdflags};
 use super::fds::{Fd, File, Object};
 use super::files::copy;
 use super::guest::{Failure, Guest, Place, Result};
+use super::sockets::{receive, send};
 use crate::io::{Available, Closed, Reader, Writer};
 use crate::run::State;
 
@@ -23,7 +24,9 @@ pub(super) async fn fd_read(call: &mut Call<'_>, fd: u32, iovs: u32, iovs_len: u
             file.position = file.position.saturating_add(u64::from(total));
             total
         }
+        Object::Connection(connection) => receive(guest, connection, places, nonblock).await?,
         Object::Directory(_) => return Err(Errno::Isdir.into()),
+        Object::Listener(_) => return Err(Errno::Notconn.into()),
         Object::Output(_) => return Err(Errno::Badf.into()),
     };
     guest.write_u32(nread, total)
@@ -47,6 +50,8 @@ pub(super) async fn fd_write(
             file.position = file.position.saturating_add(u64::from(total));
             total
         }
+        Object::Connection(connection) => send(guest, connection, places, nonblock).await?,
+        Object::Listener(_) => return Err(Errno::Notconn.into()),
         Object::Directory(_) | Object::Input(_) => return Err(Errno::Badf.into()),
     };
     guest.write_u32(nwritten, total)
@@ -64,8 +69,8 @@ pub(super) fn fd_pread(
     let (places, fd) = prepare(guest, state, fd, iovs, iovs_len, nread)?;
     let file = match &mut fd.object {
         Object::File(file) => file,
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
         Object::Directory(_) => return Err(Errno::Isdir.into()),
+        _ => return Err(Errno::Spipe.into()),
     };
     let total = read_file(guest, file, places, positive(offset)?)?;
     guest.write_u32(nread, total)
@@ -83,8 +88,8 @@ pub(super) fn fd_pwrite(
     let (places, fd) = prepare(guest, state, fd, iovs, iovs_len, nwritten)?;
     let file = match &mut fd.object {
         Object::File(file) => file,
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
         Object::Directory(_) => return Err(Errno::Badf.into()),
+        _ => return Err(Errno::Spipe.into()),
     };
     let total = write_file(guest, file, places, positive(offset)?)?;
     guest.write_u32(nwritten, total)
@@ -168,12 +173,12 @@ fn gather(
 }
 
 /// The buffers of one call hold less than 2^32 bytes together.
-fn count(bytes: usize) -> u32 {
+pub(super) fn count(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Waits for the first bytes and takes what is there then; 0 at the end.
-async fn read_stream(
+pub(super) async fn read_stream(
     guest: &mut Guest<'_>,
     reader: &Reader,
     places: Vec<Place>,
@@ -200,7 +205,12 @@ async fn read_stream(
 }
 
 /// Waits until everything is written, as a blocking pipe does.
-async fn write_stream(guest: &Guest<'_>, writer: &Writer, places: Vec<Place>, nonblock: bool) -> Result<u32> {
+pub(super) async fn write_stream(
+    guest: &Guest<'_>,
+    writer: &Writer,
+    places: Vec<Place>,
+    nonblock: bool,
+) -> Result<u32> {
     let mut total = 0;
     for place in places {
         let mut rest = guest.bytes(&place);

@@ -12,6 +12,7 @@ use super::limits::Accountant;
 use super::{Preopen, Process, RunError};
 use crate::clock::Time;
 use crate::io::{Reader, Writer};
+use crate::net::Socket;
 use crate::preview1::Fds;
 use crate::preview2::MAX_RESOURCES;
 use crate::vfs::OpenNode;
@@ -37,6 +38,8 @@ pub(crate) struct Start {
     pub(crate) stdin: Reader,
     pub(crate) stdout: Writer,
     pub(crate) stderr: Writer,
+    /// Sockets, by number.
+    pub(crate) sockets: Vec<(usize, Socket)>,
     /// Directories and their names.
     pub(crate) preopens: Vec<(String, OpenNode)>,
 }
@@ -48,6 +51,7 @@ impl Start {
             stdin: Reader::null(),
             stdout: Writer::closed(),
             stderr: Writer::closed(),
+            sockets: Vec::new(),
             preopens: Vec::new(),
         };
         core::mem::replace(self, nothing)
@@ -56,7 +60,7 @@ impl Start {
 
 impl State {
     pub(super) fn new(process: Process) -> Result<Self, RunError> {
-        let Process { args, env, stdin, stdout, stderr, files, preopens, time, limits } = process;
+        let Process { args, env, stdin, stdout, stderr, sockets, files, preopens, time, limits } = process;
         let directory = |Preopen { path, name }: Preopen| match files.directory(&path) {
             Ok(node) => Ok((name, node)),
             Err(_) => Err(RunError::NoDirectory { path }),
@@ -70,7 +74,7 @@ impl State {
             env,
             time,
             accountant: Accountant::new(limits),
-            start: Start { stdin, stdout, stderr, preopens },
+            start: Start { stdin, stdout, stderr, sockets, preopens },
             fds: Fds::default(),
             memory: None,
         })

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use enarx_runtime::clock::{Clock, Time, Timers, WallBase};
 use enarx_runtime::engine::{CpuFeatures, EngineSpec, Target, config, limit_stack};
 use enarx_runtime::io::{Available, Reader, pipe};
+use enarx_runtime::net::Socket;
 use enarx_runtime::run::{Limits, Outcome, Preopen, Process, Program, Status, Stop, run};
 use enarx_runtime::vfs::{Quota, Vfs};
 use script::Script;
@@ -141,6 +142,7 @@ pub struct Setup {
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
     pub stdin: Reader,
+    pub sockets: Vec<(usize, Socket)>,
     pub preopens: Vec<Preopen>,
 }
 
@@ -154,6 +156,7 @@ impl Default for Setup {
             args: Vec::new(),
             env: Vec::new(),
             stdin: Reader::null(),
+            sockets: Vec::new(),
             preopens: vec![Preopen { path: "/".into(), name: "/".into() }],
         }
     }
@@ -189,8 +192,9 @@ impl Setup {
         let (stdout, output) = pipe(2 * script::MEMORY);
         let (stderr, errors) = pipe(2 * script::MEMORY);
         let time = time(&self.clock);
-        let Self { files, args, env, stdin, preopens, .. } = self;
-        (Process { args, env, stdin, stdout, stderr, files, preopens, time, limits }, output, errors)
+        let Self { files, args, env, stdin, sockets, preopens, .. } = self;
+        let process = Process { args, env, stdin, stdout, stderr, sockets, files, preopens, time, limits };
+        (process, output, errors)
     }
 
     /// Runs a script, which must come to its end.
