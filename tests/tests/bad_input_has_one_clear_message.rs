@@ -264,11 +264,11 @@ fn wrong_usage_is_json_where_that_was_asked_for() {
 }
 
 #[test]
-fn a_workload_that_wants_the_network_is_refused_before_anything_is_sent() {
+fn a_workload_that_wants_sockets_without_tls_is_refused_before_anything_is_sent() {
     let tenant = Tenant::new();
     tenant.file(
         "app/Enarx.toml",
-        "program = \"app.wat\"\n[[files]]\nkind = \"listen\"\nname = \"web\"\nprot = \"tls\"\nport = 1\n",
+        "program = \"app.wat\"\n[[files]]\nkind = \"listen\"\nname = \"web\"\nprot = \"tcp\"\nport = 1\n",
     );
     tenant.file("app/app.wat", "(module (memory (export \"memory\") 1) (func (export \"_start\")))");
     unusable(&mut tenant.run(tenant.path("app")), &["network"]);

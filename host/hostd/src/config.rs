@@ -10,6 +10,7 @@ use std::time::Duration;
 use enarx_simulator::Rehearsal;
 
 use crate::backend::Backend;
+use crate::network::NetworkRules;
 use crate::recorder::Recorder;
 
 /// Everything a [`Host`](crate::Host) needs to know.
@@ -23,6 +24,8 @@ pub struct HostConfig {
     pub platform: Rehearsal,
     /// Whether a Keep whose sandbox lacks a layer is refused.
     pub require_sandbox: bool,
+    /// Where Keeps may listen and connect.
+    pub network: NetworkRules,
     /// How much Keeps may take.
     pub limits: HostLimits,
     /// Sees every byte that passes, for tests; leave it out otherwise.
@@ -37,6 +40,7 @@ impl HostConfig {
             simulator_dir,
             platform,
             require_sandbox: false,
+            network: NetworkRules::default(),
             limits: HostLimits::default(),
             recorder: None,
         }
@@ -49,6 +53,7 @@ impl fmt::Debug for HostConfig {
             .field("backend", &self.backend)
             .field("simulator_dir", &self.simulator_dir)
             .field("require_sandbox", &self.require_sandbox)
+            .field("network", &self.network)
             .field("limits", &self.limits)
             .field("recorder", &self.recorder.is_some())
             .finish_non_exhaustive()
@@ -74,6 +79,8 @@ pub struct HostLimits {
     pub evidence_burst: u32,
     /// Evidence that one Keep may ask for in a minute.
     pub evidence_per_minute: u32,
+    /// Connections of one Keep's workload at the same time.
+    pub max_connections_per_keep: usize,
     /// How many Keeps that ended are remembered, so that their state can be asked for.
     pub max_remembered: usize,
 }
@@ -89,6 +96,7 @@ impl Default for HostLimits {
             memory: Some(8 << 30),
             evidence_burst: 16,
             evidence_per_minute: 60,
+            max_connections_per_keep: 128,
             max_remembered: 256,
         }
     }

@@ -14,6 +14,7 @@ use crate::config::HostConfig;
 use crate::error::HostError;
 use crate::keep::{Keep, Launch};
 use crate::metrics::Metrics;
+use crate::network::Network;
 use crate::platform::{self, Attester};
 use crate::process::Program;
 use crate::recorder::Channel;
@@ -82,7 +83,10 @@ impl Host {
             registry.keeps.insert(keep.id(), Arc::clone(&keep));
         }
         let attester = Arc::clone(&self.inner.attester);
-        tokio::spawn(watch(keep, attester, self.inner.config.limits.clone(), place));
+        let limits = self.inner.config.limits.clone();
+        let network =
+            Network::new(&Arc::new(self.inner.config.network.clone()), limits.max_connections_per_keep);
+        tokio::spawn(watch(keep, attester, network, limits, place));
         Ok(info)
     }
 
@@ -231,9 +235,15 @@ impl Drop for Inner {
 }
 
 /// Serves one Keep until it ends, then moves it from those that run to those that ended.
-async fn watch(keep: Arc<Keep>, attester: Arc<Attester>, limits: crate::config::HostLimits, place: Place) {
+async fn watch(
+    keep: Arc<Keep>,
+    attester: Arc<Attester>,
+    network: Network,
+    limits: crate::config::HostLimits,
+    place: Place,
+) {
     let started = Instant::now();
-    let (exit, reason) = keep.watch(attester, &limits).await;
+    let (exit, reason) = keep.watch(attester, network, &limits).await;
     place.vacate(&keep, exit);
     drop(place);
     keep.announce(exit);

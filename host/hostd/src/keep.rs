@@ -8,7 +8,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enarx_keep::wire::{CONTROL_PORT, Layer, PLATFORM_PORT};
+use enarx_keep::wire::{CONNECT_PORT, CONTROL_PORT, LISTEN_PORT, Layer, PLATFORM_PORT};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use crate::api::{KeepExit, KeepId, KeepInfo, SandboxLayer};
 use crate::config::HostLimits;
 use crate::error::HostError;
 use crate::metrics::Metrics;
+use crate::network::{self, Network};
 use crate::platform::{self, Attester, Rate};
 use crate::process::{FromKeep, Link, LinkError, Process, Program};
 use crate::recorder::Channel;
@@ -25,6 +26,8 @@ use crate::stream::{ControlStream, Tap};
 
 /// Platform streams of one Keep that are open at the same time.
 const MAX_PLATFORM_STREAMS: usize = 4;
+/// Listening sockets of one Keep: as many as it may have descriptors.
+const MAX_LISTENERS: usize = 64;
 /// How long a Keep may take to end after it closed its host stream.
 const LINGER: Duration = Duration::from_secs(2);
 /// How many times the time in which nothing may pass before provisioning, provisioning may take in all.
@@ -133,18 +136,28 @@ impl Keep {
     pub(crate) async fn control(&self) -> Result<ControlStream, HostError> {
         let too_many = |_| HostError::TooManyStreams { limit: self.max_streams };
         let permit = Arc::clone(&self.streams).try_acquire_owned().map_err(too_many)?;
-        let failed = |source| HostError::Start { source };
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
-        ours.set_nonblocking(true).map_err(failed)?;
-        let stream = UnixStream::from_std(ours).map_err(failed)?;
-        match timeout(OPEN_TIMEOUT, self.link.open(CONTROL_PORT, theirs.as_fd())).await {
-            Ok(Ok(())) => {
+        match self.bring(CONTROL_PORT).await {
+            Ok(stream) => {
                 Ok(ControlStream::new(stream, self.tap.on(Channel::Control), self.ended.subscribe(), permit))
             }
-            Ok(Err(error)) if gone(&error) => Err(HostError::KeepEnded { id: self.id() }),
-            Ok(Err(source)) => Err(failed(source)),
-            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+            Err(error) if gone(&error) => Err(HostError::KeepEnded { id: self.id() }),
+            Err(source) => Err(HostError::Start { source }),
         }
+    }
+
+    /// A new stream to a port of the Keep.
+    pub(crate) async fn bring(&self, port: u32) -> io::Result<UnixStream> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(ours)?;
+        let opened = timeout(OPEN_TIMEOUT, self.link.open(port, theirs.as_fd())).await;
+        opened.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        Ok(stream)
+    }
+
+    /// Where the bytes of its streams are noted.
+    pub(crate) fn tap(&self) -> &Tap {
+        &self.tap
     }
 
     /// Kills the Keep; whoever watches it reaps it.
@@ -186,13 +199,14 @@ impl Keep {
 
     /// Serves the Keep until it ends, whatever the reason, and reaps it. Returns how it ended, and why.
     pub(crate) async fn watch(
-        &self,
+        self: &Arc<Self>,
         attester: Arc<Attester>,
+        network: Network,
         limits: &HostLimits,
     ) -> (KeepExit, &'static str) {
         tokio::select! {
             exit = self.process.exited() => (exit, if exit.signal.is_some() { KILLED } else { BY_ITSELF }),
-            reason = self.serve(attester, limits) => self.finish(reason).await,
+            reason = self.serve(attester, network, limits) => self.finish(reason).await,
         }
     }
 
@@ -220,7 +234,7 @@ impl Keep {
         (self.process.exited().await, why)
     }
 
-    async fn serve(&self, attester: Arc<Attester>, limits: &HostLimits) -> Stop {
+    async fn serve(self: &Arc<Self>, attester: Arc<Attester>, network: Network, limits: &HostLimits) -> Stop {
         let rate = Arc::new(Rate::new(limits));
         let unprovisioned = async {
             let longest = limits.unprovisioned_timeout.saturating_mul(LONGEST_PROVISIONING);
@@ -229,10 +243,13 @@ impl Keep {
         tokio::pin!(unprovisioned);
         let mut provisioned = false;
         let mut streams = JoinSet::new();
+        let mut sockets = JoinSet::new();
+        let most = limits.max_connections_per_keep.saturating_add(MAX_LISTENERS);
         loop {
             let packet = tokio::select! {
                 packet = self.link.receive() => packet,
                 Some(_) = streams.join_next() => continue,
+                Some(_) = sockets.join_next() => continue,
                 () = &mut unprovisioned, if !provisioned => return Stop::Unprovisioned,
             };
             match packet {
@@ -249,6 +266,17 @@ impl Keep {
                         self.host_data,
                         tap,
                     ));
+                }
+                Ok(FromKeep::Connect { port: port @ (LISTEN_PORT | CONNECT_PORT), stream })
+                    if sockets.len() < most && provisioned =>
+                {
+                    let Ok(stream) = UnixStream::from_std(stream) else { continue };
+                    let (keep, network) = (Arc::clone(self), network.clone());
+                    if port == LISTEN_PORT {
+                        sockets.spawn(network::listen(stream, keep, network));
+                    } else {
+                        sockets.spawn(network::connect(stream, keep, network));
+                    }
                 }
                 // Dropping the stream tells the Keep that nobody is there.
                 Ok(FromKeep::Connect { port, .. }) => {

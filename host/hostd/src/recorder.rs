@@ -19,6 +19,8 @@ pub enum Channel {
     Control,
     /// A platform stream, which carries report data and evidence.
     Platform,
+    /// A connection of a workload's, which carries TLS that ends in the Keep.
+    Network,
 }
 
 /// Which way bytes passed.

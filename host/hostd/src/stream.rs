@@ -20,8 +20,7 @@ use crate::recorder::{Channel, Direction, Recorder};
 
 /// A stream to the control port of a Keep. While it is open it counts against the Keep's limit of streams.
 pub struct ControlStream {
-    stream: UnixStream,
-    tap: Tap,
+    stream: Tapped,
     ended: watch::Receiver<Option<KeepExit>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -33,7 +32,7 @@ impl ControlStream {
         ended: watch::Receiver<Option<KeepExit>>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { stream, tap, ended, _permit: permit }
+        Self { stream: Tapped::new(stream, tap), ended, _permit: permit }
     }
 
     /// Waits until the Keep has ended. Bytes that it sent before may still be read.
@@ -43,6 +42,18 @@ impl ControlStream {
             // An error says that nobody watches the Keep any more, so it is gone as well.
             let _ = ended.wait_for(Option::is_some).await;
         }
+    }
+}
+
+/// A stream to a Keep whose bytes are noted as they pass.
+pub(crate) struct Tapped {
+    stream: UnixStream,
+    tap: Tap,
+}
+
+impl Tapped {
+    pub(crate) fn new(stream: UnixStream, tap: Tap) -> Self {
+        Self { stream, tap }
     }
 }
 
@@ -147,6 +158,30 @@ impl AsyncRead for ControlStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for ControlStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Tapped {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
@@ -155,7 +190,7 @@ impl AsyncRead for ControlStream {
     }
 }
 
-impl AsyncWrite for ControlStream {
+impl AsyncWrite for Tapped {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;

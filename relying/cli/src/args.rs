@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use enarx_hostd::{Destination, PortRange};
 use enarx_simulator::Rehearsal;
 
 pub(crate) use advisory::{AdvisoryCommand, ImportArgs, WhenExpired};
@@ -97,6 +98,9 @@ pub(crate) enum Command {
     /// Offer this machine to tenants
     #[command(subcommand)]
     Host(HostCommand),
+    /// Your own certificate authority, which certifies the listeners of your Keeps
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// Write, check and test trust policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -306,6 +310,14 @@ pub(crate) enum HostCommand {
     Serve(ServeArgs),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Make it; the first workload that listens does so by itself
+    Init,
+    /// Print its certificate (PEM), which clients of your Keeps have to trust
+    Show,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen
@@ -318,6 +330,14 @@ pub(crate) struct ServeArgs {
     /// How many Keeps may exist at once
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) max_keeps: usize,
+
+    /// Let Keeps listen on these ports of this machine; may be repeated
+    #[arg(long, value_name = "PORT[-PORT]", value_delimiter = ',')]
+    pub(crate) allow_listen: Vec<PortRange>,
+
+    /// Let Keeps connect to this host and port; may be repeated
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) allow_connect: Vec<Destination>,
 
     /// Certificate chain (PEM) for HTTPS; protects who talks to the host, the sessions inside protect themselves
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]

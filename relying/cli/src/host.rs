@@ -5,7 +5,7 @@
 use std::io::IsTerminal as _;
 
 use enarx_hostd::serve::{ServeConfig, TlsFiles};
-use enarx_hostd::{Host, HostConfig, HostError};
+use enarx_hostd::{Host, HostConfig, HostError, NetworkRules};
 use serde_json::json;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -19,12 +19,14 @@ use crate::state::State;
 /// Makes a host of this machine.
 pub(crate) fn open(
     args: &PlatformArgs,
+    network: NetworkRules,
     state: &State,
     progress: &mut Progress,
 ) -> Outcome<(Host, HostConfig)> {
     let backend = backend::choose(args, progress)?;
     let mut config = HostConfig::new(backend, state.simulator_folder(), args.simulate.clone());
     config.require_sandbox = args.require_sandbox;
+    config.network = network;
     if !config.simulator_dir.exists() {
         progress.step("simulator", "first use: making the keys of a simulated vendor", json!({}));
     }
@@ -37,7 +39,8 @@ pub(crate) async fn serve(args: ServeArgs, output: &OutputOptions) -> Outcome<()
     log(output);
     let state = State::open()?;
     let mut progress = Progress::new(output);
-    let (_, mut config) = open(&args.platform, &state, &mut progress)?;
+    let network = NetworkRules { listen: args.allow_listen, connect: args.allow_connect };
+    let (_, mut config) = open(&args.platform, network, &state, &mut progress)?;
     config.limits.max_keeps = args.max_keeps;
     let program = config.backend.executed().to_owned();
     let host = Host::new(config).map_err(|error| failed(&error))?;

@@ -24,6 +24,7 @@ macro_rules! tell_json {
 mod advisory;
 mod args;
 mod backend;
+mod certify;
 mod collateral;
 mod connect;
 mod doctor;
@@ -86,6 +87,7 @@ fn perform(cli: Cli) -> Outcome<u8> {
         Command::Deploy(args) => wait(run::deploy(args, &output)),
         Command::Keep(command) => wait(keep::perform(command, &output)),
         Command::Host(HostCommand::Serve(args)) => wait(host::serve(args, &output)).map(|()| 0),
+        Command::Ca(command) => certify::perform(&command, &output).map(|()| 0),
         Command::Policy(command) => policy::perform(command, &output),
         Command::Advisory(command) => advisory::perform(command, &output),
         Command::Verify(args) => verify::verify(&args, &output),

@@ -13,6 +13,7 @@ use enarx_session::{KeepId, OwnerKey};
 use enarx_verifier::{AttestationResult, Check, Tee};
 use serde_json::json;
 
+use crate::certify::Certifier;
 use crate::connect::Stream;
 use crate::failure::{Failure, Outcome, chain};
 use crate::progress::Progress;
@@ -27,6 +28,8 @@ pub(crate) struct Running {
     pub(crate) link: Link,
     pub(crate) keep: KeepId,
     pub(crate) simulated: bool,
+    /// Signs for the listeners of the workload, if it has any
+    pub(crate) certifier: Option<Certifier>,
 }
 
 /// What is to be done with a fresh Keep.
@@ -67,6 +70,8 @@ impl Job<'_> {
         })?;
         let (code, kind) = self.compile(&workload, &offer.engine, progress)?;
         let digest = workload.digest;
+        let certifier =
+            Certifier::new(self.state, &workload, owner, offer.bundle.evidence.format.name(), &result)?;
         let bundle = workload.bundle(kind, code)?;
         let bytes = bundle.encode();
         // The bundle's own copies of the secrets are no longer needed.
@@ -89,7 +94,7 @@ impl Job<'_> {
             ),
             json!({ "bytes": length, "owner": owner, "workload_digest": hex::encode(digest.as_bytes()) }),
         );
-        Ok(Running { link, keep, simulated: result.simulated().is_some() })
+        Ok(Running { link, keep, simulated: result.simulated().is_some(), certifier })
     }
 
     /// Waits for the Keep to take everything. How long that takes depends on the size, so only silence is limited.

@@ -4,7 +4,8 @@
 
 use enarx_hostd::api::{KeepInfo, SandboxLayer};
 use enarx_package::limits;
-use enarx_session::wire::Exit;
+use enarx_session::tenant::Event;
+use enarx_session::wire::{Exit, Message};
 use serde_json::{Value, json};
 use tokio::signal::ctrl_c;
 
@@ -21,7 +22,7 @@ use crate::state::{KeepRecord, State, Watched};
 use crate::stdio;
 use crate::terminal::{print_json, print_text, printable};
 use crate::trust::{self, Release, Trust};
-use crate::wire::Link;
+use crate::wire::{Link, out_of_turn};
 use crate::workload::Workload;
 
 /// `enarx run`
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
     let workload = Workload::read(&args.workload)?;
     let policy = PolicyFile::read(args.workload.policy.as_deref())?.with_known_roots()?;
     let out = args.workload.out.as_deref().map(Destination::open).transpose()?;
-    let (host, config) = host::open(&args.platform, &state, &mut progress)?;
+    let (host, config) = host::open(&args.platform, workload.network(), &state, &mut progress)?;
     let release = Release::measure(Some(config.backend.measured()));
     let work = async {
         // Asking for the platform makes the simulator's keys where there are none yet: what `local` means in a policy.
@@ -106,9 +107,9 @@ async fn attached(
     job: &Job<'_>,
     progress: &mut Progress,
 ) -> Outcome<u8> {
-    let Running { mut link, .. } = job.perform(stream, workload, progress).await?;
+    let Running { mut link, certifier, .. } = job.perform(stream, workload, progress).await?;
     progress.step("running", "the workload has started; its output follows", json!({}));
-    let exit = stdio::stream(&mut link).await?;
+    let exit = stdio::stream(&mut link, certifier.as_ref(), progress).await?;
     let (code, text) = ended(&exit);
     let first_line = text.lines().next().unwrap_or_default();
     if !matches!(exit, Exit::Exited(_)) && progress.format() == Format::Text {
@@ -154,7 +155,15 @@ async fn detached(
     progress: &mut Progress,
 ) -> Outcome<KeepRecord> {
     let (name, digest) = (workload.name.clone(), workload.digest);
-    let running = job.perform(stream, workload, progress).await?;
+    let mut running = job.perform(stream, workload, progress).await?;
+    if let Some(certifier) = &running.certifier {
+        match running.link.soon().await? {
+            Event::Message(Message::CertificateRequest(request)) => {
+                certifier.answer(&mut running.link, &request, progress)?;
+            }
+            _ => return Err(out_of_turn()),
+        }
+    }
     let file = job.trust.file();
     let record = KeepRecord {
         keep: hex::encode(running.keep.0),
@@ -238,6 +247,13 @@ pub(crate) fn ended(exit: &Exit) -> (u8, String) {
 /// What to do about an end that the tenant can do something about, to be printed after it.
 pub(crate) fn remedy(exit: &Exit) -> String {
     match exit {
+        Exit::NotStarted(why) if why.contains("its operator does not allow it") => {
+            "\n\nhint: the operator of the host allows it by `enarx host serve --allow-listen PORT` or `--allow-connect HOST:PORT`"
+                .to_owned()
+        }
+        Exit::NotStarted(why) if why.contains("the port is in use") => {
+            "\n\nhint: end what listens there, or give the listener another `port` in Enarx.toml".to_owned()
+        }
         Exit::LimitExceeded(exceeded) if limits::FIELDS.iter().any(|field| field.key == exceeded.limit) => {
             format!("\n\nhint: raise `{}` under [limits] of Enarx.toml", exceeded.limit)
         }

@@ -20,6 +20,8 @@ use crate::policy::PolicyFile;
 
 const OWNER_KEY_FILE: &str = "owner.key";
 const VERIFIER_KEY_FILE: &str = "verifier.key";
+const CA_KEY_FILE: &str = "ca.key";
+const CA_CERTIFICATE_FILE: &str = "ca.pem";
 const CACHE_KEY_FILE: &str = "cache.key";
 const KEEPS_FOLDER: &str = "keeps";
 /// The folder of the simulator in the state folder.
@@ -112,7 +114,7 @@ impl State {
     }
 
     /// The files in the state folder that nobody else may read.
-    pub(crate) const KEYS: [&str; 3] = [OWNER_KEY_FILE, VERIFIER_KEY_FILE, CACHE_KEY_FILE];
+    pub(crate) const KEYS: [&str; 4] = [OWNER_KEY_FILE, VERIFIER_KEY_FILE, CACHE_KEY_FILE, CA_KEY_FILE];
 
     pub(crate) fn simulator_folder(&self) -> PathBuf {
         self.folder.join(SIMULATOR_FOLDER)
@@ -137,6 +139,16 @@ impl State {
     /// The key that signs results of `enarx verify`; made on first use.
     pub(crate) fn verifier_key(&self) -> Outcome<Zeroizing<[u8; 32]>> {
         self.key(VERIFIER_KEY_FILE)
+    }
+
+    /// The secret of the tenant's certificate authority; made on first use.
+    pub(crate) fn ca_key(&self) -> Outcome<Zeroizing<[u8; 32]>> {
+        self.key(CA_KEY_FILE)
+    }
+
+    /// Where the authority's certificate is.
+    pub(crate) fn ca_certificate_file(&self) -> PathBuf {
+        self.folder.join(CA_CERTIFICATE_FILE)
     }
 
     fn key(&self, file: &str) -> Outcome<Zeroizing<[u8; 32]>> {

@@ -10,7 +10,9 @@ use enarx_session::wire::{Command, Exit, Message, StdStream};
 use tokio::io::{AsyncWrite, AsyncWriteExt, Stderr, Stdout, stderr, stdout};
 use tokio::sync::mpsc;
 
+use crate::certify::Certifier;
 use crate::failure::{Failure, Outcome};
+use crate::progress::Progress;
 use crate::wire::{Link, broken, out_of_turn, refused};
 
 const PIECE: usize = 32 * 1024;
@@ -102,7 +104,11 @@ async fn put(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Outcome<()
 }
 
 /// Moves bytes both ways until the workload ends.
-pub(crate) async fn stream(link: &mut Link) -> Outcome<Exit> {
+pub(crate) async fn stream(
+    link: &mut Link,
+    certifier: Option<&Certifier>,
+    progress: &mut Progress,
+) -> Outcome<Exit> {
     let mut input = Input::open();
     let mut outputs = Outputs::open();
     loop {
@@ -114,6 +120,10 @@ pub(crate) async fn stream(link: &mut Link) -> Outcome<Exit> {
                 Event::Message(Message::Exited(exit)) => return Ok(exit),
                 // Room for more input: the next turn of the loop uses it.
                 Event::Message(Message::StdinTaken(_)) => {}
+                Event::Message(Message::CertificateRequest(request)) => match certifier {
+                    Some(certifier) => certifier.answer(link, &request, progress)?,
+                    None => return Err(out_of_turn()),
+                },
                 Event::Refused(refusal) => return Err(refused(refusal)),
                 Event::Closed => return Err(Failure::unreachable("the Keep ended before the workload did")),
                 _ => return Err(out_of_turn()),

@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use enarx_compiler::ReadError;
+use enarx_hostd::{Destination, NetworkRules, PortRange};
+use enarx_package::digest::manifest_digest;
 use enarx_package::{
-    Bundle, Entry, EntryKind, FileTree, GuestPath, Input, Manifest, ProgramKind, Resolved, Secret,
+    Bundle, Entry, EntryKind, FileKind, FileTree, GuestPath, Input, Manifest, ProgramKind, Resolved, Secret,
     SecretSource, WorkloadDigest,
 };
 
@@ -71,6 +73,36 @@ impl Workload {
         let digest = enarx_package::digest(&program, &manifest, &files);
         let name = given.file_name().unwrap_or(given.as_os_str()).to_string_lossy().into_owned();
         Ok(Self { name, program, path, digest, manifest, files, secrets })
+    }
+
+    /// The names for which listeners of the workload need certificates.
+    pub(crate) fn certified_names(&self) -> Vec<String> {
+        let files = self.manifest.files().unwrap_or_default();
+        let listens = files.iter().filter_map(|file| match &file.kind {
+            FileKind::Listen(listen) => Some(listen),
+            _ => None,
+        });
+        listens.flat_map(|listen| listen.certified().map(str::to_owned)).collect()
+    }
+
+    /// What the manifest means, without program and data.
+    pub(crate) fn manifest_digest(&self) -> [u8; 32] {
+        manifest_digest(&self.manifest)
+    }
+
+    /// What the workload needs of the network: who runs it on a machine of their own allows as much.
+    pub(crate) fn network(&self) -> NetworkRules {
+        let mut rules = NetworkRules::default();
+        for file in self.manifest.files().unwrap_or_default() {
+            match &file.kind {
+                FileKind::Stdio(_) => {}
+                FileKind::Listen(listen) => rules.listen.push(PortRange::one(listen.port)),
+                FileKind::Connect(connect) => {
+                    rules.connect.push(Destination::new(&connect.host, connect.port));
+                }
+            }
+        }
+        rules
     }
 
     /// Puts together what the Keep gets.

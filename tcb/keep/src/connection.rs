@@ -46,6 +46,7 @@ pub(crate) async fn serve<P: Platform>(shared: &Rc<Shared<P>>, stream: P::Stream
         idle: idle(shared),
         evidence: None,
         attached: None,
+        provisioned: false,
         reading: None,
         told_exit: false,
         files: None,
@@ -74,6 +75,8 @@ struct Connection<P: Platform> {
     evidence: Option<Evidence>,
     /// Set in the session that provisioned: how far it has been sent the output
     attached: Option<Cursor>,
+    /// This is the session that provisioned
+    provisioned: bool,
     /// A log that is being sent, and whether it is followed
     reading: Option<(Cursor, bool)>,
     told_exit: bool,
@@ -145,6 +148,7 @@ impl<P: Platform> Connection<P> {
                     Some(Box::pin(async move { evidence::obtain(&shared.platform, &report_data).await }));
             }
             Event::Delivered(delivered) => {
+                self.provisioned = true;
                 if delivered.attach() {
                     self.attached = Some(Cursor::default());
                 }
@@ -166,6 +170,7 @@ impl<P: Platform> Connection<P> {
             Command::Stdin(bytes) if self.attached.is_some() => workload.input.push(bytes),
             Command::StdinEnd if self.attached.is_some() => workload.input.end(),
             Command::Stdin(_) | Command::StdinEnd => self.session.close(),
+            Command::Certificate(certificate) => workload.desk.hand_in(&certificate),
             Command::Stop => self.shared.stop(),
             Command::Logs { follow } => self.reading = Some((Cursor::default(), follow)),
             Command::Status => {
@@ -202,6 +207,11 @@ impl<P: Platform> Connection<P> {
     }
 
     fn next_message(&mut self, workload: &Workload) -> Option<Message> {
+        if self.provisioned
+            && let Some(request) = workload.desk.take_request()
+        {
+            return Some(Message::CertificateRequest(request));
+        }
         let mut log = workload.log.borrow_mut();
         if let Some(cursor) = &mut self.attached {
             let taken = workload.input.take_taken();

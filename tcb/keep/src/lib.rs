@@ -28,6 +28,8 @@ mod life;
 #[cfg(feature = "life")]
 mod log;
 #[cfg(feature = "life")]
+mod network;
+#[cfg(feature = "life")]
 pub mod platform;
 #[cfg(feature = "life")]
 mod signal;

@@ -14,6 +14,7 @@ use enarx_session::wire::Limits;
 
 use crate::connection;
 use crate::executor::{self, Spawner};
+use crate::network::{self, Network};
 use crate::platform::Platform;
 use crate::signal::Signal;
 use crate::wire::CONTROL_PORT;
@@ -44,6 +45,7 @@ pub(crate) struct Shared<P: Platform> {
     pub(crate) keep: Arc<Keep>,
     /// Somebody should look again
     pub(crate) changed: Signal,
+    pub(crate) network: Network<P>,
     workload: RefCell<Option<Rc<Workload>>>,
     sessions: Cell<usize>,
     /// The owner wants the end; sessions say goodbye
@@ -113,6 +115,7 @@ pub fn live<P: Platform>(platform: P) -> Result<End, SessionError> {
         spawner: Spawner::default(),
         keep,
         changed: Signal::default(),
+        network: Network::default(),
         workload: RefCell::new(None),
         sessions: Cell::new(0),
         ending: Cell::new(false),
@@ -126,8 +129,10 @@ pub fn live<P: Platform>(platform: P) -> Result<End, SessionError> {
 
 async fn accept<P: Platform>(shared: Rc<Shared<P>>) {
     while let Ok((port, stream)) = poll_fn(|context| shared.platform.poll_accept(context)).await {
-        // Streams to other ports, and more of them than there may be, are closed.
-        if port == CONTROL_PORT && shared.sessions.get() < MAX_SESSIONS {
+        if port != CONTROL_PORT {
+            network::arrived(&shared, port, stream);
+        // More sessions than there may be are closed.
+        } else if shared.sessions.get() < MAX_SESSIONS {
             shared.sessions.set(shared.sessions.get() + 1);
             let task = shared.clone();
             shared.spawner.spawn(async move {

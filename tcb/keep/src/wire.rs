@@ -7,6 +7,7 @@
 //! it decodes here as hostile, and so does a host.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,18 @@ pub const CONTROL_PORT: u32 = 1;
 pub const PLATFORM_PORT: u32 = 2;
 /// The host's port to which a Keep in a virtual machine connects to say that it has an owner. Nothing is said there.
 pub const PROVISIONED_PORT: u32 = 3;
+
+/// The host's port at which a Keep asks it to listen. The host does as long as the stream is open.
+pub const LISTEN_PORT: u32 = 4;
+/// The host's port at which a Keep asks for a connection, which the stream then is.
+pub const CONNECT_PORT: u32 = 5;
+/// The first of the Keep's ports to which hosts bring connections from outside; each listener has one.
+pub const INGRESS_PORT: u32 = 256;
+
+/// Bytes of a request on one of these ports in front of the address.
+pub const NETWORK_HEADER: usize = 7;
+/// Longest address in such a request.
+pub const MAX_ADDRESS: usize = 253;
 
 /// Bytes of a request on the platform port: the report data that evidence is to be about.
 pub const EVIDENCE_REQUEST: usize = 64;
@@ -211,6 +224,93 @@ pub fn decode_evidence_header(header: [u8; EVIDENCE_HEADER]) -> Result<Option<us
         0 => Ok(None),
         1..=MAX_EVIDENCE => Ok(Some(length)),
         _ => Err(PacketError::Length { kind: "evidence", length }),
+    }
+}
+
+/// What a Keep asks for on [`LISTEN_PORT`] and [`CONNECT_PORT`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkRequest {
+    /// The port of the network.
+    pub port: u16,
+    /// The Keep's port to which connections are to be brought; 0 on [`CONNECT_PORT`].
+    pub ingress: u32,
+    /// The address to listen on, or the host to connect to: not empty, at most [`MAX_ADDRESS`] bytes.
+    pub address: String,
+}
+
+impl NetworkRequest {
+    /// The bytes; none where the address is too long.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let length =
+            u8::try_from(self.address.len()).ok().filter(|length| usize::from(*length) <= MAX_ADDRESS)?;
+        let mut bytes = Vec::with_capacity(NETWORK_HEADER + self.address.len());
+        bytes.extend_from_slice(&self.port.to_le_bytes());
+        bytes.extend_from_slice(&self.ingress.to_le_bytes());
+        bytes.push(length);
+        bytes.extend_from_slice(self.address.as_bytes());
+        Some(bytes)
+    }
+
+    /// Port, ingress and the length of the address that follows; none for a length that no address has.
+    pub fn decode_header(header: [u8; NETWORK_HEADER]) -> Option<(u16, u32, usize)> {
+        let [a, b, c, d, e, f, length] = header;
+        let length = usize::from(length);
+        let fits = (1..=MAX_ADDRESS).contains(&length);
+        fits.then_some((u16::from_le_bytes([a, b]), u32::from_le_bytes([c, d, e, f]), length))
+    }
+}
+
+/// What a host answers to a [`NetworkRequest`], in one byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkAnswer {
+    /// It does.
+    #[error("it does")]
+    Granted,
+    /// The operator does not allow it.
+    #[error("its operator does not allow it")]
+    Forbidden,
+    /// Somebody else listens there.
+    #[error("the port is in use")]
+    InUse,
+    /// There is no such address.
+    #[error("it knows no such address")]
+    NoAddress,
+    /// Nobody listens there.
+    #[error("the connection was refused")]
+    Refused,
+    /// Nobody answered in time.
+    #[error("there was no answer in time")]
+    TimedOut,
+    /// The Keep has as many as it may have.
+    #[error("this Keep has as many sockets as it may have")]
+    TooMany,
+    /// Anything else.
+    #[error("it failed")]
+    Failed,
+}
+
+impl NetworkAnswer {
+    const ALL: [Self; 8] = [
+        Self::Granted,
+        Self::Forbidden,
+        Self::InUse,
+        Self::NoAddress,
+        Self::Refused,
+        Self::TimedOut,
+        Self::TooMany,
+        Self::Failed,
+    ];
+
+    /// The byte.
+    pub fn encode(self) -> u8 {
+        let place = Self::ALL.iter().position(|answer| *answer == self);
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    }
+
+    /// What a byte says, if it is one of these.
+    pub fn decode(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
     }
 }
 

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use bytes::Bytes;
-use enarx_package::{Bundle, DecodedBundle, Descriptor, EntryKind, Stdio};
+use enarx_package::{Bundle, DecodedBundle, Descriptor, EntryKind, FileKind, Stdio};
 use enarx_runtime::clock::{Time, WallBase};
 use enarx_runtime::engine;
 use enarx_runtime::io::{Reader, Writer, pipe};
@@ -22,6 +22,7 @@ use wasmtime::Engine;
 use crate::input::Input;
 use crate::life::Shared;
 use crate::log::Log;
+use crate::network::{Desk, Wanted};
 use crate::platform::Platform;
 
 /// Bytes between the workload and whoever reads its output.
@@ -33,6 +34,7 @@ pub(crate) struct Workload {
     pub(crate) input: Input,
     pub(crate) log: RefCell<Log>,
     pub(crate) files: Vfs,
+    pub(crate) desk: Desk,
     stop: Stop,
     exit: RefCell<Option<Exit>>,
     started: u64,
@@ -54,11 +56,12 @@ impl Workload {
     }
 
     fn run<P: Platform>(shared: &Rc<Shared<P>>, prepared: Prepared, attached: bool, now: u64) -> Rc<Self> {
-        let Prepared { program, process, stdin, stdout, stderr, log_bytes } = prepared;
+        let Prepared { program, mut process, sockets, stdin, stdout, stderr, log_bytes } = prepared;
         let workload = Rc::new(Self {
             input: Input::new(stdin),
             log: RefCell::new(Log::new(log_bytes, attached)),
             files: process.files.clone(),
+            desk: Desk::default(),
             stop: Stop::new(),
             exit: RefCell::new(None),
             started: now,
@@ -71,10 +74,19 @@ impl Workload {
         shared.spawner.spawn(async move { state.input.run(&task.changed).await });
         let (task, state) = (shared.clone(), workload.clone());
         shared.spawner.spawn(async move {
-            let outcome = run::run(&program, process, &state.stop).await;
-            let exit = match outcome {
-                Ok(outcome) => exit_of(outcome),
-                Err(error) => Exit::NotStarted(error.to_string()),
+            let exit = match sockets.open(&task, &state.desk).await {
+                Err(why) => {
+                    // Nobody else is going to end the output.
+                    drop(process);
+                    Exit::NotStarted(why)
+                }
+                Ok(sockets) => {
+                    process.sockets = sockets;
+                    match run::run(&program, process, &state.stop).await {
+                        Ok(outcome) => exit_of(outcome),
+                        Err(error) => Exit::NotStarted(error.to_string()),
+                    }
+                }
             };
             state.ended.set(task.platform.clock().monotonic());
             *state.exit.borrow_mut() = Some(exit);
@@ -92,6 +104,7 @@ impl Workload {
             input: Input::new(Writer::closed()),
             log: RefCell::new(log),
             files: Vfs::new(Quota { bytes: 0, entries: 0 }, time),
+            desk: Desk::default(),
             stop: Stop::new(),
             exit: RefCell::new(Some(Exit::NotStarted(why))),
             started: now,
@@ -143,6 +156,7 @@ async fn read_output<P: Platform>(
 struct Prepared {
     program: Program,
     process: Process,
+    sockets: Wanted,
     stdin: Writer,
     stdout: Reader,
     stderr: Reader,
@@ -161,6 +175,7 @@ fn prepare(platform: &impl Platform, delivered: &Delivered, time: &Time) -> Resu
     let (output, stdout) = pipe(PIPE);
     let (errors, stderr) = pipe(PIPE);
     let streams = Streams::new(&bundle.stdio, input, &output, &errors)?;
+    let sockets = Wanted::new(&bundle.stdio, &bundle.files, time)?;
     let files = files(&bundle, time)?;
     let process = Process {
         args: bundle.args,
@@ -174,7 +189,7 @@ fn prepare(platform: &impl Platform, delivered: &Delivered, time: &Time) -> Resu
         time: time.clone(),
         limits: limits(&bundle.limits),
     };
-    Ok(Prepared { program, process, stdin, stdout, stderr, log_bytes })
+    Ok(Prepared { program, process, sockets, stdin, stdout, stderr, log_bytes })
 }
 
 fn new_engine(platform: &impl Platform, stack_bytes: u64) -> Result<Engine, String> {
@@ -201,20 +216,25 @@ impl Streams {
     ) -> Result<Self, String> {
         let unsupported =
             |number: usize| alloc::format!("descriptor {number} cannot be what the manifest says");
-        let writer = |number: usize| match descriptors.get(number).map(|descriptor| descriptor.kind) {
+        let kind = |number: usize| match descriptors.get(number).map(|descriptor| &descriptor.kind) {
+            Some(FileKind::Stdio(stdio)) => Some(*stdio),
+            // A socket takes the place of what would be here.
+            None | Some(FileKind::Listen(_) | FileKind::Connect(_)) => None,
+        };
+        let writer = |number: usize| match kind(number) {
             None => Ok(Writer::closed()),
             Some(Stdio::Null) => Ok(Writer::null()),
             Some(Stdio::Stdout) => Ok(output.clone()),
             Some(Stdio::Stderr) => Ok(errors.clone()),
             Some(_) => Err(unsupported(number)),
         };
-        let stdin = match descriptors.first().map(|descriptor| descriptor.kind) {
+        let stdin = match kind(0) {
             None | Some(Stdio::Null) => Reader::null(),
             Some(Stdio::Stdin) => input,
             Some(_) => return Err(unsupported(0)),
         };
-        if descriptors.len() > 3 {
-            return Err(unsupported(3));
+        if let Some(number) = (3..descriptors.len()).find(|number| kind(*number).is_some()) {
+            return Err(unsupported(number));
         }
         Ok(Self { stdin, stdout: writer(1)?, stderr: writer(2)? })
     }

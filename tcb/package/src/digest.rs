@@ -11,7 +11,8 @@ use core::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::limits;
-use crate::manifest::{File, FileKind, Manifest, Protocol};
+use crate::manifest::{File, Manifest};
+use crate::socket::{ClientAuth, Connect, FileKind, Listen};
 use crate::tree::{EntryKind, FileTree};
 
 const LABEL: &str = "enarx workload digest 1";
@@ -47,9 +48,14 @@ pub fn digest(program: &[u8], manifest: &Manifest, files: &FileTree) -> Workload
     hash.update((LABEL.len() as u64).to_be_bytes());
     hash.update(LABEL);
     hash.update(Sha256::digest(program));
-    hash.update(Sha256::digest(manifest_encoding(manifest)));
+    hash.update(manifest_digest(manifest));
     hash.update(Sha256::digest(files_encoding(files)));
     WorkloadDigest(hash.finalize().into())
+}
+
+/// Names what a manifest means, without program and data: the second of the three hashes in [`digest`].
+pub fn manifest_digest(manifest: &Manifest) -> [u8; 32] {
+    Sha256::digest(manifest_encoding(manifest)).into()
 }
 
 fn manifest_encoding(manifest: &Manifest) -> Vec<u8> {
@@ -125,20 +131,45 @@ impl Encoding {
     }
 
     fn file(&mut self, file: &File) {
-        let (kind, peer) = match &file.kind {
-            FileKind::Stdio(kind) => (kind.to_number(), None),
-            FileKind::Listen { addr, port, protocol } => (4, Some((addr, port, protocol))),
-            FileKind::Connect { host, port, protocol } => (5, Some((host, port, protocol))),
-        };
-        self.byte(kind);
+        let settings = settings(&file.kind);
+        // What has settings that the first kinds do not have is of another kind, so that those keep their encoding.
+        self.byte(file.kind.to_number() + if settings.is_some() { WITH_SETTINGS } else { 0 });
         self.text(file.name());
-        if let Some((address, port, protocol)) = peer {
-            self.text(address);
-            self.0.extend_from_slice(&port.to_be_bytes());
-            self.byte(match protocol {
-                Protocol::Tls => 0,
-                Protocol::Tcp => 1,
-            });
+        let (address, port, protocol) = match &file.kind {
+            FileKind::Stdio(_) => return,
+            FileKind::Listen(Listen { addr, port, protocol, .. }) => (addr, port, protocol),
+            FileKind::Connect(Connect { host, port, protocol, .. }) => (host, port, protocol),
+        };
+        self.text(address);
+        self.0.extend_from_slice(&port.to_be_bytes());
+        self.byte(protocol.to_number());
+        if let Some(Settings { required, anchors, names }) = settings {
+            self.byte(u8::from(required));
+            self.text(anchors);
+            self.list(names, |out, name| out.text(name));
         }
     }
+}
+
+/// What the number of a kind grows by where the socket has settings.
+const WITH_SETTINGS: u8 = 2;
+
+struct Settings<'a> {
+    required: bool,
+    /// A path is never empty.
+    anchors: &'a str,
+    names: &'a [alloc::string::String],
+}
+
+/// The settings of a socket that has any.
+fn settings(kind: &FileKind) -> Option<Settings<'_>> {
+    let (_, anchors) = kind.socket()?;
+    let (required, names) = match kind {
+        FileKind::Stdio(_) => return None,
+        FileKind::Listen(listen) => (listen.client_auth == ClientAuth::Required, listen.names.as_slice()),
+        FileKind::Connect(connect) => (false, connect.server_name.as_slice()),
+    };
+    let anchors = anchors.map_or("", |path| path.as_str());
+    let any = required || !anchors.is_empty() || !names.is_empty();
+    any.then_some(Settings { required, anchors, names })
 }

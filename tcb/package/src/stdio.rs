@@ -5,6 +5,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::socket::FileKind;
+
 /// Most descriptors that a manifest may open.
 pub const MAX_DESCRIPTORS: usize = 64;
 /// Longest name of a descriptor.
@@ -16,12 +18,10 @@ pub struct Descriptor {
     /// Name, as in the variable `FD_NAMES`.
     pub name: String,
     /// What it is connected to.
-    pub kind: Stdio,
+    pub kind: FileKind,
 }
 
-/// What a descriptor is connected to.
-///
-/// There is no socket: a workload that asks for one is refused on the tenant's machine, so that no Keep has to.
+/// The null device and the standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stdio {
@@ -40,7 +40,7 @@ impl Stdio {
     pub fn standard() -> Vec<Descriptor> {
         [Self::Stdin, Self::Stdout, Self::Stderr]
             .into_iter()
-            .map(|kind| Descriptor { name: kind.default_name().into(), kind })
+            .map(|kind| Descriptor { name: kind.default_name().into(), kind: FileKind::Stdio(kind) })
             .collect()
     }
 

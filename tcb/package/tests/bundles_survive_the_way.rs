@@ -12,8 +12,8 @@ use std::ops::Range;
 use enarx_package::bundle::BundleProblem;
 use enarx_package::limits::FIELDS;
 use enarx_package::{
-    Bundle, BundleError, Descriptor, Entry, EntryKind, FileTree, GuestPath, Limits, ProgramKind, Secret,
-    Stdio,
+    Bundle, BundleError, Descriptor, Entry, EntryKind, FileKind, FileTree, GuestPath, Limits, ProgramKind,
+    Secret, Stdio,
 };
 use minicbor::Encoder;
 use proptest::prelude::*;
@@ -295,7 +295,10 @@ fn bundles() -> impl Strategy<Value = Bundle> {
             program: if module { ProgramKind::Module } else { ProgramKind::Component },
             args,
             env: env.into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
-            stdio: stdio.into_iter().map(|(kind, name)| Descriptor { name, kind: kinds[kind] }).collect(),
+            stdio: stdio
+                .into_iter()
+                .map(|(kind, name)| Descriptor { name, kind: FileKind::Stdio(kinds[kind]) })
+                .collect(),
             files: FileTree::new(files.into_iter().map(file)).ok()?,
             limits: Limits::default(),
             code,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! What a Keep gets is what the manifest says, with secrets filled in, or a clear error on the tenant's machine.
-#![allow(clippy::unwrap_used, reason = "a test fails where something cannot be set up")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where something cannot be set up")]
 
 use enarx_package::manifest::{Problem, SecretSource};
 use enarx_package::{
-    Bundle, Entry, EntryKind, FileTree, GuestPath, Manifest, ProgramKind, Resolved, Secret, Stdio, digest,
+    Bundle, Entry, EntryKind, FileKind, FileTree, GuestPath, Manifest, ProgramKind, Resolved, Secret, Stdio,
+    digest,
 };
 use zeroize::Zeroizing;
 
@@ -41,8 +42,8 @@ fn an_empty_manifest_gives_the_standard_streams_and_no_environment() {
     assert_eq!(bundle.args, ["main.wasm"]);
     assert_eq!(env(&bundle), []);
     assert_eq!(bundle.stdio, Stdio::standard());
-    let kinds: Vec<_> = bundle.stdio.iter().map(|descriptor| descriptor.kind).collect();
-    assert_eq!(kinds, [Stdio::Stdin, Stdio::Stdout, Stdio::Stderr]);
+    let kinds: Vec<_> = bundle.stdio.iter().map(|descriptor| descriptor.kind.clone()).collect();
+    assert_eq!(kinds, [Stdio::Stdin, Stdio::Stdout, Stdio::Stderr].map(FileKind::Stdio));
     assert_eq!(bundle.code, b"code");
 }
 
@@ -59,22 +60,69 @@ fn listed_descriptors_are_told_to_the_program_as_enarx_0_7_did() {
     let manifest = "[[files]]\nkind = \"null\"\n[[files]]\nkind = \"stderr\"\nname = \"log\"";
     let bundle = bundle(manifest, resolved(&[], &[]));
     assert_eq!(env(&bundle), [("FD_COUNT", "2"), ("FD_NAMES", "null:log")]);
-    assert_eq!(bundle.stdio[0].kind, Stdio::Null);
-    assert_eq!((bundle.stdio[1].kind, bundle.stdio[1].name.as_str()), (Stdio::Stderr, "log"));
+    assert_eq!(bundle.stdio[0].kind, FileKind::Stdio(Stdio::Null));
+    assert_eq!(
+        (&bundle.stdio[1].kind, bundle.stdio[1].name.as_str()),
+        (&FileKind::Stdio(Stdio::Stderr), "log")
+    );
 }
 
 #[test]
-fn sockets_are_refused_before_anything_leaves_the_machine() {
-    let listen = "[[files]]\nkind = \"stdin\"\n[[files]]\nkind = \"listen\"\nname = \"web\"";
-    let expected = "networked workloads are not supported yet: descriptor 1 (`web`) is a socket\n\
-                    remove the `[[files]]` entries of kind `listen` and `connect`";
-    assert_eq!(refusal(listen, resolved(&[], &[])), expected);
-    assert_eq!(
-        Manifest::parse(listen).unwrap().check_supported().unwrap_err().to_string(),
-        expected.lines().next().unwrap()
+fn sockets_keep_their_numbers_and_settings() {
+    let manifest = "[[data]]\nhost = \"ca\"\nguest = \"/ca\"\n[[files]]\nkind = \"stdin\"\n[[files]]\nkind = \"listen\"\n\
+                    name = \"web\"\nport = 8443\nnames = [\"a.example\", \"::1\"]\nclient_auth = \"required\"\nanchors = \"/ca/c.pem\"\n\
+                    [[files]]\nkind = \"connect\"\nhost = \"db\"\nanchors = \"/ca/d.pem\"\nserver_name = \"db.example\"";
+    let bundle = bundle(manifest, resolved(&[], &[]));
+    assert_eq!(env(&bundle), [("FD_COUNT", "3"), ("FD_NAMES", "stdin:web:db")]);
+    let arrived = Bundle::decode(&bundle.encode()).unwrap();
+    assert_eq!(arrived.stdio, bundle.stdio);
+    let FileKind::Listen(listen) = &bundle.stdio[1].kind else { panic!("{:?}", bundle.stdio[1]) };
+    assert_eq!(listen.certified().collect::<Vec<_>>(), ["a.example", "::1"]);
+    let FileKind::Connect(connect) = &bundle.stdio[2].kind else { panic!("{:?}", bundle.stdio[2]) };
+    assert_eq!(connect.expected_name(), "db.example");
+}
+
+#[test]
+fn sockets_that_promise_what_they_do_not_keep_are_refused_before_anything_leaves_the_machine() {
+    let plain = "`prot = \"tcp\"` is not supported: the host and the network could read and change all traffic\n\
+                 leave `prot` away for TLS, which ends in the Keep";
+    let anchors = "bring a file of certificates (PEM) into the Keep by `[[data]]`, and name its `guest` path in `anchors`";
+    let effect = "`anchors` has no meaning for a listener that asks its clients for nothing\n\
+                  add `client_auth = \"required\"`";
+    let cases = [
+        ("kind = \"listen\"\nname = \"a\"\nprot = \"tcp\"", plain.to_owned()),
+        ("kind = \"connect\"\nname = \"a\"\nhost = \"h\"\nprot = \"tcp\"", plain.to_owned()),
+        (
+            "kind = \"connect\"\nname = \"a\"\nhost = \"h\"",
+            format!("a TLS connection needs `anchors`, the certificates that vouch for its peer\n{anchors}"),
+        ),
+        (
+            "kind = \"listen\"\nname = \"a\"\nclient_auth = \"required\"",
+            format!(
+                "`client_auth = \"required\"` needs `anchors`, the certificates that vouch for clients\n{anchors}"
+            ),
+        ),
+        (
+            "kind = \"connect\"\nname = \"a\"\nhost = \"h\"\nanchors = \"/ca.pem\"",
+            format!("`anchors` is in no `[[data]]` of the manifest\n{anchors}"),
+        ),
+        ("kind = \"listen\"\nname = \"a\"\nanchors = \"/ca.pem\"", effect.to_owned()),
+    ];
+    for (socket, expected) in cases {
+        let manifest = format!("[[files]]\n{socket}\n");
+        assert_eq!(
+            refusal(&manifest, resolved(&[], &[])),
+            format!("descriptor 0 (`a`): {expected}"),
+            "{socket}"
+        );
+        assert!(Manifest::parse(&manifest).unwrap().check_supported().is_err());
+    }
+    let component = Resolved { program: ProgramKind::Component, ..resolved(&[], &[]) };
+    let refused = refusal("[[files]]\nkind = \"listen\"\nname = \"a\"", component);
+    assert!(
+        refused.starts_with("descriptor 0 (`a`) is a socket, and the program is a component"),
+        "{refused}"
     );
-    let connect = "[[files]]\nkind = \"connect\"\nhost = \"::1\"";
-    assert!(refusal(connect, resolved(&[], &[])).contains("descriptor 0 (`::1`) is a socket"));
 }
 
 #[test]
@@ -83,7 +131,7 @@ fn streams_are_refused_under_numbers_that_are_not_theirs() {
         let files: Vec<String> = kinds.iter().map(|kind| format!("{{ kind = \"{kind}\" }}")).collect();
         format!("files = [{}]", files.join(","))
     };
-    let hint = "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`; there are no more";
+    let hint = "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`, and the rest are sockets";
     let refusal = |kinds: &[&str]| refusal(&files(kinds), resolved(&[], &[]));
     assert_eq!(refusal(&["stdout"]), format!("descriptor 0 (`stdout`) cannot be stdout\n{hint}"));
     assert_eq!(refusal(&["null", "stdin"]), format!("descriptor 1 (`stdin`) cannot be stdin\n{hint}"));

@@ -2,7 +2,8 @@
 
 //! What a manifest says is what the typed value holds, for old files and for new keys.
 
-use enarx_package::manifest::{File, FileKind, Manifest, Protocol, SecretSource};
+use enarx_package::manifest::{File, Manifest, SecretSource};
+use enarx_package::{ClientAuth, Connect, FileKind, Listen, Protocol};
 use enarx_package::{Input, Limits, Stdio};
 
 #[test]
@@ -62,12 +63,16 @@ fn a_file_of_enarx_0_7_keeps_its_meaning() {
     let names: Vec<_> = files.iter().map(File::name).collect();
     assert_eq!(names, ["stdin", "X", "null", "example.com", "six"]);
     assert_eq!(files[0].kind, FileKind::Stdio(Stdio::Stdin));
-    let listen = FileKind::Listen { addr: "::".into(), port: 9000, protocol: Protocol::Tcp };
-    assert_eq!(files[1].kind, listen);
-    let connect = FileKind::Connect { host: "example.com".into(), port: 443, protocol: Protocol::Tls };
-    assert_eq!(files[3].kind, connect);
-    let connect = FileKind::Connect { host: "::1".into(), port: 16, protocol: Protocol::Tls };
-    assert_eq!(files[4].kind, connect);
+    let protocol = Protocol::Tcp;
+    let (names, client_auth, anchors) = (Vec::new(), ClientAuth::None, None);
+    let listen = Listen { addr: "::".into(), port: 9000, protocol, names, client_auth, anchors };
+    assert_eq!(files[1].kind, FileKind::Listen(listen));
+    let connect = |host: &str, port| {
+        let (host, protocol) = (host.into(), Protocol::Tls);
+        FileKind::Connect(Connect { host, port, protocol, server_name: None, anchors: None })
+    };
+    assert_eq!(files[3].kind, connect("example.com", 443));
+    assert_eq!(files[4].kind, connect("::1", 16));
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod keys;
 mod provision;
 pub mod tenant;
 pub mod tls;
+pub mod web;
 pub mod wire;
 
 pub use entropy::{EntropyError, random};

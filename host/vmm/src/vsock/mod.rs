@@ -34,6 +34,10 @@ const FIRST_PORT: u32 = 1024;
 
 /// The host's port for requests of evidence.
 pub const PLATFORM_PORT: u32 = enarx_keep::wire::PLATFORM_PORT;
+/// The host's ports for sockets of workloads.
+pub const LISTEN_PORT: u32 = enarx_keep::wire::LISTEN_PORT;
+/// As [`LISTEN_PORT`].
+pub const CONNECT_PORT: u32 = enarx_keep::wire::CONNECT_PORT;
 /// The host's port that is asked for when a Keep has its owner. The connection itself is refused.
 pub const PROVISIONED_PORT: u32 = 3;
 
@@ -141,7 +145,7 @@ impl Vsock {
                 host.provisioned();
                 None
             }
-            PLATFORM_PORT if self.make_room() => host.connect(ports.host),
+            PLATFORM_PORT | LISTEN_PORT | CONNECT_PORT if self.make_room() => host.connect(ports.host),
             _ => None,
         };
         let id = self.free_id();

@@ -9,12 +9,14 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use minicbor::data::Type;
 use minicbor::decode::{Decoder, Error};
 
 use super::{Bundle, BundleError, BundleProblem, DecodedBundle, MAX_CODE_BYTES, ProgramKind, VERSION};
 use crate::limits::{self, Limits};
 use crate::path::GuestPath;
 use crate::secret::Secret;
+use crate::socket::{self, CONNECT, ClientAuth, Connect, FileKind, LISTEN, Listen, Protocol};
 use crate::stdio::{self, Descriptor, Stdio};
 use crate::tree::{Entry, EntryKind, FileTree};
 use crate::variable;
@@ -96,15 +98,73 @@ impl<'a> Input<'a> {
         let count = self.count("descriptors", stdio::MAX_DESCRIPTORS as u64)?;
         let mut descriptors = Vec::new();
         for _ in 0..count {
-            self.array(2, "a descriptor and its name")?;
-            let kind = self.number("descriptor kind", Stdio::from_number)?;
-            let name = self.text()?;
-            if let Some(why) = stdio::name_problem(name) {
-                return Err(BundleProblem::Text { why });
-            }
-            descriptors.push(Descriptor { name: String::from(name), kind });
+            descriptors.push(self.read_descriptor()?);
         }
         Ok(descriptors)
+    }
+
+    fn read_descriptor(&mut self) -> Read<Descriptor> {
+        let items = self.count("items of a descriptor", 3)?;
+        let kind = self.number("descriptor kind", |number| {
+            let socket = matches!(number, LISTEN | CONNECT);
+            (socket || Stdio::from_number(number).is_some()).then_some(number)
+        })?;
+        let name = self.text()?;
+        if let Some(why) = stdio::name_problem(name) {
+            return Err(BundleProblem::Text { why });
+        }
+        let name = String::from(name);
+        let kind = match (Stdio::from_number(kind), items) {
+            (Some(stdio), 2) => FileKind::Stdio(stdio),
+            (None, 3) => self.read_socket(kind)?,
+            _ => return Err(BundleProblem::Malformed { expected: "a descriptor and its name" }),
+        };
+        Ok(Descriptor { name, kind })
+    }
+
+    fn read_socket(&mut self, kind: u8) -> Read<FileKind> {
+        self.array(6, "the settings of a socket")?;
+        let address = self.address(socket::address_problem)?;
+        let port = self.cbor.u16().map_err(expected("a port"))?;
+        let protocol = self.number("protocol", |number| match number {
+            0 => Some(Protocol::Tls),
+            1 => Some(Protocol::Tcp),
+            _ => None,
+        })?;
+        let required = self.cbor.bool().map_err(expected("whether clients need a certificate"))?;
+        let client_auth = if required { ClientAuth::Required } else { ClientAuth::None };
+        let anchors = match self.cbor.datatype() {
+            Ok(Type::Null) => {
+                self.cbor.null().map_err(expected("no path"))?;
+                None
+            }
+            _ => Some(GuestPath::parse(self.text()?).map_err(BundleProblem::Path)?),
+        };
+        let count = self.count("names", socket::MAX_NAMES as u64)?;
+        let mut names = Vec::new();
+        for _ in 0..count {
+            names.push(self.address(socket::certified_problem)?);
+        }
+        match kind {
+            LISTEN => {
+                Ok(FileKind::Listen(Listen { addr: address, port, protocol, names, client_auth, anchors }))
+            }
+            _ if required || names.len() > 1 => {
+                Err(BundleProblem::Malformed { expected: "the settings of a connection" })
+            }
+            _ => {
+                let server_name = names.pop();
+                Ok(FileKind::Connect(Connect { host: address, port, protocol, server_name, anchors }))
+            }
+        }
+    }
+
+    fn address(&mut self, problem: fn(&str) -> Option<&'static str>) -> Read<String> {
+        let text = self.text()?;
+        match problem(text) {
+            Some(why) => Err(BundleProblem::Text { why }),
+            None => Ok(String::from(text)),
+        }
     }
 
     fn read_files(&mut self, limits: &Limits) -> Read<FileTree> {

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 use super::{Bundle, VERSION};
 use crate::limits;
+use crate::socket::{ClientAuth, FileKind};
+use crate::stdio::Descriptor;
 use crate::tree::{Entry, EntryKind};
 
 impl Bundle {
@@ -40,7 +42,7 @@ impl Bundle {
         }
         out.array(self.stdio.len() as u64)?;
         for descriptor in &self.stdio {
-            out.array(2)?.u8(descriptor.kind.to_number())?.str(&descriptor.name)?;
+            write_descriptor(out, descriptor)?;
         }
         out.array(self.files.entries().len() as u64)?;
         for entry in &self.files {
@@ -49,6 +51,30 @@ impl Bundle {
         out.bytes(&self.code)?;
         Ok(())
     }
+}
+
+fn write_descriptor<W: Write<Error = Infallible>>(
+    out: &mut Encoder<W>,
+    descriptor: &Descriptor,
+) -> Result<(), Error<Infallible>> {
+    let socket = descriptor.kind.socket();
+    out.array(if socket.is_some() { 3 } else { 2 })?;
+    out.u8(descriptor.kind.to_number())?.str(&descriptor.name)?;
+    let Some((protocol, anchors)) = socket else { return Ok(()) };
+    let (address, port, required, names) = match &descriptor.kind {
+        FileKind::Stdio(_) => return Ok(()),
+        FileKind::Listen(listen) => {
+            (&listen.addr, listen.port, listen.client_auth == ClientAuth::Required, listen.names.as_slice())
+        }
+        FileKind::Connect(connect) => (&connect.host, connect.port, false, connect.server_name.as_slice()),
+    };
+    out.array(6)?.str(address)?.u16(port)?.u8(protocol.to_number())?.bool(required)?;
+    match anchors {
+        Some(path) => out.str(path.as_str())?,
+        None => out.null()?,
+    };
+    out.array(names.len() as u64)?;
+    names.iter().try_for_each(|name| out.str(name).map(drop))
 }
 
 fn write_entry<W: Write<Error = Infallible>>(

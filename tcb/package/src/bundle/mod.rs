@@ -9,6 +9,9 @@
 //!   [[descriptor kind, name], …], [[path, entry kind, contents], …], compiled code ]
 //! ```
 //!
+//! A descriptor that is a socket has a third item, `[address, port, protocol, whether clients need a certificate, path of
+//! trust anchors or null, [name, …]]`.
+//!
 //! The numbers for kinds are those of the workload digest (`docs/workload-digest.md`). The code comes last and is not
 //! copied by [`Bundle::decode`], which says where it lies in the input instead.
 

@@ -15,11 +15,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use error::{ManifestError, Problem};
-pub use resolve::{Input, ResolveError, Resolved};
+pub use resolve::{Input, ResolveError, Resolved, SocketProblem};
 
 use crate::limits::Limits;
 use crate::path::GuestPath;
-use crate::stdio::{self, Stdio};
+use crate::socket::{self, Connect, Listen};
+pub use crate::socket::{FileKind, Protocol};
+use crate::stdio;
 use crate::variable;
 
 /// Longest manifest.
@@ -28,9 +30,6 @@ pub const MAX_MANIFEST_BYTES: usize = 1024 * 1024;
 pub const MAX_DATA: usize = 1024;
 /// Longest path on the tenant's machine.
 pub const MAX_HOST_PATH_BYTES: usize = 4096;
-
-/// Longest address or host name: RFC 1035, section 2.3.4, as text.
-const MAX_ADDRESS_BYTES: usize = 253;
 
 /// Variables that tell a program about its descriptors, set from `[[files]]`.
 pub(crate) const FD_COUNT: &str = "FD_COUNT";
@@ -55,40 +54,6 @@ pub struct File {
     name: String,
     /// What it is connected to.
     pub kind: FileKind,
-}
-
-/// What a `[[files]]` entry is connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// Null device or standard stream.
-    Stdio(Stdio),
-    /// Socket that listens.
-    Listen {
-        /// Address to listen on.
-        addr: String,
-        /// Port to listen on.
-        port: u16,
-        /// Protocol outside of the Keep.
-        protocol: Protocol,
-    },
-    /// Socket that is connected.
-    Connect {
-        /// Host to connect to.
-        host: String,
-        /// Port to connect to.
-        port: u16,
-        /// Protocol outside of the Keep.
-        protocol: Protocol,
-    },
-}
-
-/// How a socket's traffic looks outside of the Keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// TLS, which ends in the Keep.
-    Tls,
-    /// Plain TCP.
-    Tcp,
 }
 
 /// One `[[data]]` entry: a file or directory of the tenant's machine that the Keep gets a copy of.
@@ -246,18 +211,15 @@ impl Manifest {
     }
 
     fn add_file(&mut self, name: Option<&str>, kind: FileKind) -> Result<(), Problem> {
-        if let FileKind::Listen { addr: address, .. } | FileKind::Connect { host: address, .. } = &kind {
-            check_address(address)?;
-        }
+        check_socket(&kind)?;
         if let Some(why) = name.and_then(stdio::name_problem) {
             return Err(Problem::Text { text: name.unwrap_or_default().into(), why });
         }
         let name = match (&kind, name) {
             (_, Some(name)) => name.into(),
             (FileKind::Stdio(stdio), None) => stdio.default_name().into(),
-            (FileKind::Listen { addr: address, .. } | FileKind::Connect { host: address, .. }, None) => {
-                address.clone()
-            }
+            (FileKind::Listen(Listen { addr: address, .. }), None)
+            | (FileKind::Connect(Connect { host: address, .. }), None) => address.clone(),
         };
         let files = self.files.get_or_insert_default();
         if files.len() >= stdio::MAX_DESCRIPTORS {
@@ -287,12 +249,22 @@ fn check_value(value: &str) -> Result<(), Problem> {
     }
 }
 
-fn check_address(address: &str) -> Result<(), Problem> {
-    if address.is_empty() || address.len() > MAX_ADDRESS_BYTES || address.chars().any(char::is_control) {
-        let why = "an address is not empty, has at most 253 bytes and no control character";
+fn check_socket(kind: &FileKind) -> Result<(), Problem> {
+    let (address, names) = match kind {
+        FileKind::Stdio(_) => return Ok(()),
+        FileKind::Listen(listen) => (&listen.addr, listen.names.as_slice()),
+        FileKind::Connect(connect) => (&connect.host, connect.server_name.as_slice()),
+    };
+    if let Some(why) = socket::address_problem(address) {
         return Err(Problem::Value { why });
     }
-    Ok(())
+    if names.len() > socket::MAX_NAMES {
+        return Err(Problem::TooMany { what: "names", maximum: socket::MAX_NAMES });
+    }
+    match names.iter().find_map(|name| Some((name, socket::certified_problem(name)?))) {
+        Some((name, why)) => Err(Problem::Text { text: name.clone(), why }),
+        None => Ok(()),
+    }
 }
 
 fn check_host_path(path: &str) -> Result<(), Problem> {

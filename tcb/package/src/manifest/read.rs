@@ -12,14 +12,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::suggest::nearest;
-use super::{FileKind, MAX_MANIFEST_BYTES, Manifest, ManifestError, Problem, Protocol, SecretSource};
+use super::{MAX_MANIFEST_BYTES, Manifest, ManifestError, Problem, SecretSource};
 use crate::limits::{self, Unit};
+use crate::path::GuestPath;
+use crate::socket::{ClientAuth, Connect, FileKind, Listen, Protocol};
 use crate::stdio::Stdio;
 
 const TOP_KEYS: &[&str] = &["program", "args", "env", "files", "data", "secrets", "limits", "steward"];
-const FILE_KEYS: &[&str] = &["kind", "name", "addr", "host", "port", "prot"];
+const FILE_KEYS: &[&str] =
+    &["kind", "name", "addr", "host", "port", "prot", "names", "client_auth", "anchors", "server_name"];
+const LISTEN_KEYS: &[&str] = &["kind", "name", "addr", "port", "prot", "names", "client_auth", "anchors"];
+const CONNECT_KEYS: &[&str] = &["kind", "name", "host", "port", "prot", "anchors", "server_name"];
 const KINDS: &[&str] = &["null", "stdin", "stdout", "stderr", "listen", "connect"];
 const PROTOCOLS: &[&str] = &["tls", "tcp"];
+const CLIENT_AUTH: &[&str] = &["none", "required"];
 const DATA_KEYS: &[&str] = &["host", "guest"];
 const SECRET_KEYS: &[&str] = &["env", "file"];
 
@@ -92,8 +98,8 @@ fn read_files(top: &Table<'_>, manifest: &mut Manifest) -> Read<()> {
         let entry = entry?;
         let (kind, at_kind) = entry.text("kind")?;
         let allowed: &[&str] = match kind {
-            "listen" => &["kind", "name", "addr", "port", "prot"],
-            "connect" => &["kind", "name", "host", "port", "prot"],
+            "listen" => LISTEN_KEYS,
+            "connect" => CONNECT_KEYS,
             _ => &["kind", "name"],
         };
         let file = match kind {
@@ -101,16 +107,8 @@ fn read_files(top: &Table<'_>, manifest: &mut Manifest) -> Read<()> {
             "stdin" => FileKind::Stdio(Stdio::Stdin),
             "stdout" => FileKind::Stdio(Stdio::Stdout),
             "stderr" => FileKind::Stdio(Stdio::Stderr),
-            "listen" => FileKind::Listen {
-                addr: entry.optional_text("addr")?.map_or(DEFAULT_ADDR, |(addr, _)| addr).to_owned(),
-                port: entry.port()?,
-                protocol: entry.protocol()?,
-            },
-            "connect" => FileKind::Connect {
-                host: entry.text("host")?.0.to_owned(),
-                port: entry.port()?,
-                protocol: entry.protocol()?,
-            },
+            "listen" => FileKind::Listen(entry.listen()?),
+            "connect" => FileKind::Connect(entry.connect()?),
             other => return Err((at_kind, unknown_value("kind", other, KINDS))),
         };
         if let Some((key, _)) = entry.entries.iter().find(|(key, _)| !allowed.contains(&&**key.get_ref())) {
@@ -118,7 +116,7 @@ fn read_files(top: &Table<'_>, manifest: &mut Manifest) -> Read<()> {
             return Err((key.span().start, problem));
         }
         let name = match &file {
-            FileKind::Listen { .. } => Some(entry.text("name")?),
+            FileKind::Listen(_) => Some(entry.text("name")?),
             _ => entry.optional_text("name")?,
         };
         let at = name.map_or(at_kind, |(_, at)| at);
@@ -234,6 +232,39 @@ impl<'a> Table<'a> {
         let problem = || Problem::Port { key: "port", value: integer.as_str().to_owned() };
         let port = as_integer(value).and_then(|number| u16::try_from(number).ok());
         port.ok_or_else(|| (value.span().start, problem()))
+    }
+
+    fn listen(&self) -> Read<Listen> {
+        let names = self.texts("names")?.into_iter().map(|(name, _)| name.to_owned()).collect();
+        let client_auth = match self.optional_text("client_auth")? {
+            None | Some(("none", _)) => ClientAuth::None,
+            Some(("required", _)) => ClientAuth::Required,
+            Some((other, at)) => return Err((at, unknown_value("client_auth", other, CLIENT_AUTH))),
+        };
+        Ok(Listen {
+            addr: self.optional_text("addr")?.map_or(DEFAULT_ADDR, |(addr, _)| addr).to_owned(),
+            port: self.port()?,
+            protocol: self.protocol()?,
+            names,
+            client_auth,
+            anchors: self.anchors()?,
+        })
+    }
+
+    fn connect(&self) -> Read<Connect> {
+        Ok(Connect {
+            host: self.text("host")?.0.to_owned(),
+            port: self.port()?,
+            protocol: self.protocol()?,
+            server_name: self.optional_text("server_name")?.map(|(name, _)| name.to_owned()),
+            anchors: self.anchors()?,
+        })
+    }
+
+    fn anchors(&self) -> Read<Option<GuestPath>> {
+        let Some((path, at)) = self.optional_text("anchors")? else { return Ok(None) };
+        let problem = |why| (at, Problem::Path { path: path.to_owned(), why });
+        GuestPath::parse(path).map(Some).map_err(problem)
     }
 
     fn protocol(&self) -> Read<Protocol> {

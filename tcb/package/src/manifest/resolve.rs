@@ -7,11 +7,12 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-use super::{Data, FD_COUNT, FD_NAMES, FileKind, Manifest, SecretSource};
+use super::{Data, FD_COUNT, FD_NAMES, Manifest, SecretSource};
 use crate::bundle::{Bundle, ProgramKind};
 use crate::limits::FIELDS;
 use crate::path::GuestPath;
 use crate::secret::Secret;
+use crate::socket::{ClientAuth, FileKind, Protocol};
 use crate::stdio::{Descriptor, Stdio};
 use crate::tree::FileTree;
 use crate::variable;
@@ -56,9 +57,21 @@ pub struct Resolved {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// A socket, which this version does not have.
-    #[error("networked workloads are not supported yet: descriptor {number} (`{name}`) is a socket")]
-    NetworkUnsupported {
+    /// A socket that cannot be what it is asked to be.
+    #[error("descriptor {number} (`{name}`): {why}")]
+    Socket {
+        /// Number of the descriptor.
+        number: usize,
+        /// Its name.
+        name: String,
+        /// What is missing or makes no sense.
+        why: SocketProblem,
+    },
+    /// Sockets for a component, which opens its own.
+    #[error(
+        "descriptor {number} (`{name}`) is a socket, and the program is a component, which has no descriptors"
+    )]
+    SocketForComponent {
         /// Number of the descriptor.
         number: usize,
         /// Its name.
@@ -116,15 +129,49 @@ pub enum ResolveError {
     },
 }
 
+/// What is wrong with a socket of the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketProblem {
+    /// Plain TCP.
+    #[error("`prot = \"tcp\"` is not supported: the host and the network could read and change all traffic")]
+    Plaintext,
+    /// TLS to a peer that nobody could vouch for.
+    #[error("a TLS connection needs `anchors`, the certificates that vouch for its peer")]
+    NoAnchors,
+    /// Clients must show certificates, and nobody says whose.
+    #[error("`client_auth = \"required\"` needs `anchors`, the certificates that vouch for clients")]
+    NoClientAnchors,
+    /// A setting that would have no effect.
+    #[error("`anchors` has no meaning for a listener that asks its clients for nothing")]
+    NoEffect,
+    /// Anchors that the Keep would not have.
+    #[error("`anchors` is in no `[[data]]` of the manifest")]
+    AnchorsOutsideData,
+}
+
+impl SocketProblem {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Plaintext => "leave `prot` away for TLS, which ends in the Keep",
+            Self::NoAnchors | Self::NoClientAnchors | Self::AnchorsOutsideData => {
+                "bring a file of certificates (PEM) into the Keep by `[[data]]`, and name its `guest` path in `anchors`"
+            }
+            Self::NoEffect => "add `client_auth = \"required\"`",
+        }
+    }
+}
+
 impl ResolveError {
     /// What the tenant can do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NetworkUnsupported { .. } => {
-                "remove the `[[files]]` entries of kind `listen` and `connect`".to_string()
+            Self::Socket { why, .. } => why.hint().to_string(),
+            Self::SocketForComponent { .. } => {
+                "sockets of `[[files]]` are for core modules (wasm32-wasip1)".to_string()
             }
             Self::DescriptorUnsupported { .. } => {
-                "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`; there are no more"
+                "0 can be `stdin` or `null`, 1 and 2 `stdout`, `stderr` or `null`, and the rest are sockets"
                     .to_string()
             }
             Self::StewardUnsupported => {
@@ -161,6 +208,11 @@ impl Manifest {
         self.check_supported()?;
         self.check_files(&resolved.files)?;
         let stdio = self.stdio()?;
+        let socket = stdio.iter().position(|descriptor| descriptor.kind.socket().is_some());
+        if let (ProgramKind::Component, Some(number)) = (resolved.program, socket) {
+            let name = stdio.get(number).map(|descriptor| descriptor.name.clone()).unwrap_or_default();
+            return Err(ResolveError::SocketForComponent { number, name });
+        }
         let mut args = Vec::with_capacity(self.args().len() + 1);
         args.push(PROGRAM_NAME.to_string());
         args.extend_from_slice(self.args());
@@ -190,13 +242,15 @@ impl Manifest {
         };
         let descriptor = |(number, file): (usize, &super::File)| {
             let name = String::from(file.name());
+            let kind = file.kind.clone();
             match (number, &file.kind) {
-                (_, FileKind::Listen { .. } | FileKind::Connect { .. }) => {
-                    Err(ResolveError::NetworkUnsupported { number, name })
-                }
-                (0, FileKind::Stdio(kind @ (Stdio::Null | Stdio::Stdin)))
-                | (1 | 2, FileKind::Stdio(kind @ (Stdio::Null | Stdio::Stdout | Stdio::Stderr))) => {
-                    Ok(Descriptor { name, kind: *kind })
+                (_, FileKind::Listen(_) | FileKind::Connect(_)) => match self.socket_problem(&file.kind) {
+                    Some(why) => Err(ResolveError::Socket { number, name, why }),
+                    None => Ok(Descriptor { name, kind }),
+                },
+                (0, FileKind::Stdio(Stdio::Null | Stdio::Stdin))
+                | (1 | 2, FileKind::Stdio(Stdio::Null | Stdio::Stdout | Stdio::Stderr)) => {
+                    Ok(Descriptor { name, kind })
                 }
                 (_, FileKind::Stdio(kind)) => {
                     Err(ResolveError::DescriptorUnsupported { number, name, kind: *kind })
@@ -204,6 +258,21 @@ impl Manifest {
             }
         };
         files.iter().enumerate().map(descriptor).collect()
+    }
+
+    fn socket_problem(&self, kind: &FileKind) -> Option<SocketProblem> {
+        let (protocol, anchors) = kind.socket()?;
+        let required = matches!(kind, FileKind::Listen(listen) if listen.client_auth == ClientAuth::Required);
+        match (protocol, kind, anchors) {
+            (Protocol::Tcp, ..) => Some(SocketProblem::Plaintext),
+            (Protocol::Tls, FileKind::Connect(_), None) => Some(SocketProblem::NoAnchors),
+            (Protocol::Tls, _, None) => required.then_some(SocketProblem::NoClientAnchors),
+            (Protocol::Tls, FileKind::Listen(_), Some(_)) if !required => Some(SocketProblem::NoEffect),
+            (Protocol::Tls, _, Some(path)) => {
+                let brought = self.data().iter().any(|data| data.guest.contains(path));
+                (!brought).then_some(SocketProblem::AnchorsOutsideData)
+            }
+        }
     }
 
     fn check_files(&self, files: &FileTree) -> Result<(), ResolveError> {

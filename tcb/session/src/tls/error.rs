@@ -54,6 +54,6 @@ pub(super) fn theirs(error: Error) -> TlsError {
 }
 
 /// What went wrong at this end.
-pub(super) fn internal(error: &impl ToString) -> TlsError {
+pub(crate) fn internal(error: &impl ToString) -> TlsError {
     TlsError::Internal { detail: error.to_string() }
 }

@@ -23,7 +23,7 @@ const BAD_SHARE: Error = Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare);
 
 /// X25519MLKEM768, code point 0x11EC.
 #[derive(Debug)]
-pub(super) struct X25519MlKem768;
+pub(crate) struct X25519MlKem768;
 
 impl SupportedKxGroup for X25519MlKem768 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {

@@ -19,7 +19,7 @@ use super::aead::Algorithm;
 use super::{hash, kx};
 
 /// ChaCha20-Poly1305 first: the tenant's order decides, and a Keep on bare metal has only portable code for AES.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             SupportedCipherSuite::Tls13(&CHACHA20_POLY1305_SHA256),

@@ -35,6 +35,9 @@ pub enum Command {
     /// Send the files that the workload changed.
     #[n(5)]
     FetchFiles,
+    /// The certificate that [`Message::CertificateRequest`] asks for, DER.
+    #[n(6)]
+    Certificate(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
 }
 
 /// What the Keep sends to its owner.
@@ -81,6 +84,9 @@ pub enum Message {
     /// All changed files have been sent.
     #[n(8)]
     FilesEnd,
+    /// The Keep's listeners need a certificate for this request (PKCS #10, DER).
+    #[n(9)]
+    CertificateRequest(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
 }
 
 /// One of the two streams that a workload prints to.

@@ -6,8 +6,8 @@ use std::io;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Descriptors: the standard three, the control streams, one for evidence, and room to refuse more.
-pub const DESCRIPTORS: u64 = 32;
+/// Descriptors: the standard three, the control streams, one for evidence, those of the network, and room to refuse more.
+pub const DESCRIPTORS: u64 = 256;
 /// Address space: a thousand linear memories, each of which has 4 GiB of addresses set aside for it. Real memory is the
 /// host's to limit, by control groups.
 const ADDRESS_SPACE: u64 = 4 << 40;
