@@ -335,11 +335,19 @@ fn what_cannot_be_read_is_told_with_exit_code_2() {
     unusable(&verify(&[&desk.path("nothing")]), "could not read");
     unusable(&verify(&[&desk.file("noise", [7; 500])]), "no evidence of a kind that is known here");
     unusable(&verify(&[&chain]), "certificates or other collateral are in it, and no evidence");
+    // What comes along with damaged evidence does not hide that it is damaged.
+    let mut short = desk.report();
+    short.pop();
+    let short = desk.file("short", short);
+    unusable(&verify(&[&short, "--endorsement", &chain]), "no evidence of a kind that is known here");
+    let named = verify(&[&short, "--endorsement", &chain, "--tee", "snp"]);
+    assert_eq!(code(&named), 3, "{}", stderr(&named));
+    assert!(stderr(&named).contains("evidence-malformed"), "{}", stderr(&named));
     unusable(&verify(&["https://host.example"]), "cannot be asked for its evidence yet");
     unusable(&verify(&[&report, "--tee", "tdx"]), "it is sev-snp evidence and not tdx");
     unusable(&verify(&[&report, "--endorsement", &desk.file("empty", "")]), "nothing that vouches");
     unusable(&verify(&[&report, "--trust-root", &report]), "no root is in it");
-    unusable(&verify(&[&report, "--with", &report, "--at", "yesterday"]), "--at");
+    unusable(&verify(&[&report, "--with", &report, "--at", "yesterday"]), "give it as 2026-11-23T12:00:00Z");
     let two = json!([
         hex::encode(desk.report()),
         hex::encode({

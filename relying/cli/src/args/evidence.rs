@@ -193,7 +193,8 @@ pub(crate) struct SimulateArgs {
 pub(crate) struct Measurement(pub(crate) [u8; 48]);
 
 pub(crate) fn moment(text: &str) -> Result<UnixTime, String> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("{error}"))?;
+    let wrong = |_| "give it as 2026-11-23T12:00:00Z".to_owned();
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)?;
     u64::try_from(time.unix_timestamp()).map(UnixTime).map_err(|_| "it is before 1970".to_owned())
 }
 

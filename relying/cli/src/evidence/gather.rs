@@ -27,6 +27,8 @@ pub(crate) fn bundle(args: &EvidenceArgs, endorsements: &[PathBuf]) -> Outcome<B
     for file in &args.with {
         pieces.extend(some(file, "of evidence")?);
     }
+    // What `endorsements` bring does not say what the evidence's own file is.
+    let vouched = pieces.iter().any(|piece| matches!(piece, Piece::Endorsement(_)));
     for file in endorsements {
         let found = some(file, "that vouches for evidence")?;
         pieces.extend(found.into_iter().filter_map(vouching).flatten());
@@ -39,8 +41,8 @@ pub(crate) fn bundle(args: &EvidenceArgs, endorsements: &[PathBuf]) -> Outcome<B
         evidence.push(parts.assemble(&spki, td_quote)?);
     }
     let evidence = match args.tee.format() {
-        Some(format) => chosen(evidence, format, &content, &items, &args.file)?,
-        None => only(evidence, &items, &args.file)?,
+        Some(format) => chosen(evidence, format, &content, vouched, &args.file)?,
+        None => only(evidence, vouched, &args.file)?,
     };
     // Keys vouch for nothing but tokens of Arm CCA, whose makers give out no certificates.
     let keys = if evidence.format == Format::Cca { keys } else { Vec::new() };
@@ -130,7 +132,7 @@ pub(super) fn read(file: &Path) -> Outcome<Vec<u8>> {
 }
 
 /// The evidence, where there must be no doubt which is meant.
-fn only(evidence: Vec<Evidence>, items: &[Vec<u8>], file: &Path) -> Outcome<Evidence> {
+fn only(evidence: Vec<Evidence>, vouched: bool, file: &Path) -> Outcome<Evidence> {
     let name = file.display();
     let formats = evidence.iter().map(|evidence| evidence.format.name()).collect::<Vec<_>>().join(", ");
     let mut evidence = evidence.into_iter();
@@ -140,7 +142,7 @@ fn only(evidence: Vec<Evidence>, items: &[Vec<u8>], file: &Path) -> Outcome<Evid
             Err(Failure::usage(format!("{name}: more than one piece of evidence is in it: {formats}"))
                 .hint("`--tee` chooses one kind; give each piece its own file"))
         }
-        (None, _) if items.is_empty() => {
+        (None, _) if !vouched => {
             Err(Failure::usage(format!("{name}: no evidence of a kind that is known here was recognised"))
                 .hint("if you know what it is, say so by `--tee`: then you learn what is wrong with it"))
         }
@@ -157,7 +159,7 @@ fn chosen(
     evidence: Vec<Evidence>,
     format: Format,
     content: &[u8],
-    items: &[Vec<u8>],
+    vouched: bool,
     file: &Path,
 ) -> Outcome<Evidence> {
     let (wanted, others) = evidence.into_iter().partition::<Vec<_>, _>(|found| found.format == format);
@@ -165,8 +167,8 @@ fn chosen(
         let (name, found) = (file.display(), other.format);
         return Err(Failure::usage(format!("{name}: it is {found} evidence and not {format}")));
     }
-    if wanted.is_empty() && items.is_empty() {
+    if wanted.is_empty() && !vouched {
         return Ok(Evidence { format, bytes: open::decode(content) });
     }
-    only(wanted, items, file)
+    only(wanted, vouched, file)
 }
