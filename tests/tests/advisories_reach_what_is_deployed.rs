@@ -93,8 +93,12 @@ fn policy(tenant: &Tenant, on_refusal: &str) -> PathBuf {
 }
 
 fn detached(tenant: &Tenant, host: &Host, policy: &Path) -> String {
+    detached_program(tenant, &example("spin"), host, policy)
+}
+
+fn detached_program(tenant: &Tenant, program: &Path, host: &Host, policy: &Path) -> String {
     let mut command = tenant.enarx();
-    command.args(["deploy", "--detach", "--to", &host.url, "--policy"]).arg(policy).arg(example("spin"));
+    command.args(["deploy", "--detach", "--to", &host.url, "--policy"]).arg(policy).arg(program);
     let before = keeps(tenant);
     let output = finish(&mut command, b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -221,6 +225,57 @@ fn a_watched_keep_is_stopped_as_soon_as_the_advisory_is_imported_if_its_policy_s
     assert_eq!(wait(&mut watching).code(), Some(0), "it was told to end");
     let listed = keep(&tenant, &name);
     assert_eq!((&listed["state"], &listed["refused"]["stopped"]), (&"stopped".into(), &true.into()));
+}
+
+#[test]
+fn a_refused_workload_starts_anew_on_the_first_host_that_is_accepted() {
+    let (issuer, tenant) = (Issuer::new(), Tenant::new());
+    let [milan, other_milan, genoa] =
+        ["amd/milan", "amd/milan", "amd/genoa"].map(|platform| tenant.host(&["--simulate", platform]));
+    let name = detached(&tenant, &milan, &policy(&tenant, "redeploy"));
+    let imported = import(&tenant, &issuer.sign(MILAN), &["--issuer", &issuer.public()]);
+    assert_eq!(code(&imported), 0, "{}", stderr(&imported));
+    let hosts = ["--redeploy-to", &milan.url, "--redeploy-to", &other_milan.url, "--redeploy-to", &genoa.url];
+    assert_eq!(round(&tenant, &hosts, 3, &name).1, "redeployed");
+    until("the old Keep is gone", || milan.keeps().is_empty());
+    until("nothing is left where it was refused", || other_milan.keeps().is_empty());
+
+    let old = keep(&tenant, &name);
+    assert_eq!((&old["state"], &old["refused"]["stopped"]), (&"stopped".into(), &true.into()));
+    let successor = old["refused"]["redeployed"].as_str().expect("the new Keep").to_owned();
+    let new = keep(&tenant, &successor);
+    assert_eq!((&new["state"], &new["host"]), (&"running".into(), &genoa.url.as_str().into()));
+    assert_eq!(new["workload_digest"], old["workload_digest"]);
+    // Who watches the old one watches the new one.
+    let events = lines(tenant.enarx().args(["keep", "watch", "--once", "--format", "json", &name]), 0);
+    assert_eq!((&events[0]["keep"], &events[0]["state"]), (&successor.into(), &"accepted".into()));
+}
+
+#[test]
+fn what_cannot_be_redeployed_is_stopped_all_the_same() {
+    let (issuer, tenant) = (Issuer::new(), Tenant::new());
+    let [milan, genoa] = ["amd/milan", "amd/genoa"].map(|platform| tenant.host(&["--simulate", platform]));
+    let policy = policy(&tenant, "redeploy");
+    let program = tenant.path("copy.wasm");
+    fs::copy(example("spin"), &program).unwrap();
+    let changed = detached_program(&tenant, &program, &milan, &policy);
+    let nowhere = detached(&tenant, &milan, &policy);
+    let imported = import(&tenant, &issuer.sign(MILAN), &["--issuer", &issuer.public()]);
+    assert_eq!(code(&imported), 0, "{}", stderr(&imported));
+    let why = |name: &str, options: &[&str]| {
+        let mut watch = tenant.enarx();
+        let output = finish(watch.args(["keep", "watch", "--once", name]).args(options), b"");
+        assert_eq!(code(&output), 3, "{}", stderr(&output));
+        assert_eq!(keep(&tenant, name)["state"], "stopped");
+        stdout(&output)
+    };
+    let told = why(&nowhere, &["--redeploy-to", &milan.url]);
+    let expected = "it could NOT be redeployed: no other host is named; `--redeploy-to` does; it was stopped";
+    assert!(told.contains(expected), "{told}");
+    fs::copy(example("cat"), &program).unwrap();
+    let told = why(&changed, &["--redeploy-to", &genoa.url]);
+    assert!(told.contains("copy.wasm has changed since: it is workload "), "{told}");
+    until("nothing was left where it could not start", || genoa.keeps().is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! `enarx keep`: what the owner of Keeps that were left running can do.
 
 mod inputs;
+mod redeploy;
 mod watch;
 
 use enarx_session::tenant::{Event, Peer, Session};
@@ -124,7 +125,10 @@ impl Found {
 
     fn row(&self, record: &KeepRecord) -> String {
         let simulated = record.simulated.then(|| "SIMULATED".to_owned());
-        let refused = |flag: &Flag| format!("REFUSED by its policy: {}", flag.codes.join(" "));
+        let refused = |flag: &Flag| {
+            let moved = flag.redeployed.as_deref().map(|keep| format!("; redeployed as {}", short(keep)));
+            format!("REFUSED by its policy: {}{}", flag.codes.join(" "), moved.unwrap_or_default())
+        };
         let refused = record.watched.flag.as_ref().map(refused);
         let note: Vec<String> = simulated.into_iter().chain(refused).chain(self.why.clone()).collect();
         line(record.name(), &self.state, &record.workload, &record.host, &note.join("; "))

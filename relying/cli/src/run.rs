@@ -146,7 +146,7 @@ async fn fetch(link: &mut Link, out: &Destination, ended: &str, progress: &mut P
 }
 
 /// Leaves the workload running and remembers it.
-async fn detached(
+pub(crate) async fn detached(
     stream: Box<dyn Stream>,
     workload: Workload,
     job: &Job<'_>,
@@ -154,7 +154,7 @@ async fn detached(
     keep: &KeepInfo,
     progress: &mut Progress,
 ) -> Outcome<KeepRecord> {
-    let (name, digest) = (workload.name.clone(), workload.digest);
+    let (name, digest, source) = (workload.name.clone(), workload.digest, workload.source.clone());
     let mut running = job.perform(stream, workload, progress).await?;
     if let Some(certifier) = &running.certifier {
         match running.link.soon().await? {
@@ -175,6 +175,7 @@ async fn detached(
         policy_bases: file.bases().iter().map(|base| (base.name.clone(), base.text.clone())).collect(),
         simulated: running.simulated,
         deployed_at: trust::now(),
+        source: Some(source),
         watched: Watched::default(),
     };
     job.state.remember(&record)?;

@@ -57,9 +57,26 @@ pub(crate) struct KeepRecord {
     pub(crate) simulated: bool,
     /// When it was deployed, seconds since 1970
     pub(crate) deployed_at: u64,
+    /// Where the workload came from; those who deployed it with an earlier version did not say
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<Source>,
     /// What `enarx keep watch` found out about it since
     #[serde(default)]
     pub(crate) watched: Watched,
+}
+
+/// What a workload was read from, so that it can be read again. Secrets are not in here but where Enarx.toml says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    /// The program or the folder with its Enarx.toml, absolute
+    pub(crate) workload: PathBuf,
+    /// Arguments that were given, if any were
+    pub(crate) arguments: Vec<String>,
+    /// Variables that were set
+    pub(crate) environment: Vec<(String, String)>,
+    /// Folders that were provisioned, absolute, and where the workload sees them
+    pub(crate) folders: Vec<(PathBuf, String)>,
 }
 
 /// What became of a Keep after it was deployed.
@@ -84,6 +101,9 @@ pub(crate) struct Flag {
     pub(crate) reason: String,
     /// The Keep was stopped for it
     pub(crate) stopped: bool,
+    /// The Keep in which its workload was started anew for it, in hexadecimal
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redeployed: Option<String>,
 }
 
 impl KeepRecord {

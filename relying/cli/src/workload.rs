@@ -17,9 +17,10 @@ use enarx_package::{
 
 use zeroize::Zeroizing;
 
-use crate::args::WorkloadArgs;
+use crate::args::{Folder, WorkloadArgs};
 use crate::failure::{Failure, Outcome, chain};
 use crate::input;
+use crate::state::Source;
 
 const MAX_SECRET: u64 = 128 * 1024;
 
@@ -32,6 +33,8 @@ pub(crate) struct Workload {
     /// Where the program came from, for messages
     pub(crate) path: PathBuf,
     pub(crate) digest: WorkloadDigest,
+    /// What it was read from
+    pub(crate) source: Source,
     manifest: Manifest,
     files: FileTree,
     secrets: BTreeMap<String, Secret>,
@@ -72,7 +75,8 @@ impl Workload {
         let secrets = read_secrets(&manifest, &base)?;
         let digest = enarx_package::digest(&program, &manifest, &files);
         let name = given.file_name().unwrap_or(given.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, program, path, digest, manifest, files, secrets })
+        let source = source(given, args)?;
+        Ok(Self { name, program, path, digest, source, manifest, files, secrets })
     }
 
     /// The names for which listeners of the workload need certificates.
@@ -115,6 +119,35 @@ impl Workload {
                 None => failure,
             }
         })
+    }
+}
+
+/// What names the same wherever one stands.
+fn source(given: &Path, args: &WorkloadArgs) -> Outcome<Source> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    };
+    let folder = |folder: &Folder| Ok((absolute(&folder.host)?, folder.guest.clone()));
+    Ok(Source {
+        workload: absolute(given)?,
+        arguments: args.arguments.clone(),
+        environment: args.environment.clone(),
+        folders: args.folders.iter().map(folder).collect::<Outcome<_>>()?,
+    })
+}
+
+impl From<Source> for WorkloadArgs {
+    fn from(source: Source) -> Self {
+        let folder = |(host, guest)| Folder { host, guest };
+        Self {
+            workload: source.workload,
+            arguments: source.arguments,
+            policy: None,
+            environment: source.environment,
+            folders: source.folders.into_iter().map(folder).collect(),
+            out: None,
+            no_cache: false,
+        }
     }
 }
 

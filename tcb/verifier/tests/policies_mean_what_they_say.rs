@@ -154,7 +154,7 @@ fn a_keep_that_is_no_longer_accepted_is_flagged_unless_the_policy_says_more() {
         Policy::parse(&policy).unwrap().on_refusal()
     };
     assert_eq!(with(""), OnRefusal::Flag);
-    for word in [OnRefusal::Flag, OnRefusal::Drain, OnRefusal::Stop] {
+    for word in [OnRefusal::Flag, OnRefusal::Drain, OnRefusal::Redeploy, OnRefusal::Stop] {
         assert_eq!(with(&format!("on_refusal = \"{word}\"")), word);
     }
     assert_eq!(Policy::closed().on_refusal(), OnRefusal::Flag);

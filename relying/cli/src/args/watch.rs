@@ -25,6 +25,11 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) policy: Option<PathBuf>,
 
+    /// Where the policy says `redeploy`, start the workload anew on the first of these hosts whose Keep is accepted; may be
+    /// given several times
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) redeploy_to: Vec<String>,
+
     /// Stop a Keep where the policy says `drain`, which no Keep of this version can; otherwise it goes on
     #[arg(long)]
     pub(crate) stop_instead_of_drain: bool,

@@ -6,7 +6,7 @@
 //! what is true now: the policy, the imported advisories, the measurement of the Keep program, the time. Rounds are held
 //! on a schedule and as soon as one of these changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use enarx_session::OwnerKey;
@@ -17,10 +17,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::inputs::Inputs;
-use super::{attested, end};
+use super::{attested, end, redeploy};
 use crate::args::{Format, OutputOptions, WatchArgs};
 use crate::failure::{Failure, Outcome, REFUSED, UNREACHABLE};
 use crate::policy::PolicyFile;
+use crate::provision::short;
 use crate::state::{Flag, KeepRecord, State};
 use crate::terminal::{print_json, print_text};
 use crate::trust::{self, Release, Trust};
@@ -47,6 +48,10 @@ enum Action {
     Stopped,
     /// It should be stopped, and its host cannot be reached any more; the next round tries again.
     NotStopped(Failure),
+    /// Its workload was started anew in this Keep, and it was stopped, unless its host cannot be reached any more.
+    Redeployed { keep: String, host: String, not_stopped: Option<Failure> },
+    /// Its workload could not be started anew, for the first reason, and it was stopped, unless for the second.
+    NotRedeployed { why: String, not_stopped: Option<Failure> },
 }
 
 impl Action {
@@ -56,6 +61,19 @@ impl Action {
             Self::NotDrained => "not-drained",
             Self::Stopped => "stopped",
             Self::NotStopped(_) => "not-stopped",
+            Self::Redeployed { .. } => "redeployed",
+            Self::NotRedeployed { .. } => "not-redeployed",
+        }
+    }
+
+    /// Whether the Keep is ended now.
+    fn stopped(&self) -> bool {
+        match self {
+            Self::Flagged | Self::NotDrained | Self::NotStopped(_) => false,
+            Self::Stopped => true,
+            Self::Redeployed { not_stopped, .. } | Self::NotRedeployed { not_stopped, .. } => {
+                not_stopped.is_none()
+            }
         }
     }
 
@@ -65,9 +83,22 @@ impl Action {
             Self::NotDrained => "it goes on: its policy says `drain`, which this version cannot do; \
                                  `--stop-instead-of-drain` stops it"
                 .to_owned(),
-            Self::Stopped => "it was stopped".to_owned(),
-            Self::NotStopped(why) => format!("it could NOT be stopped: {}", why.message()),
+            Self::Stopped => ended(None),
+            Self::NotStopped(why) => ended(Some(why)),
+            Self::Redeployed { keep, host, not_stopped } => {
+                format!("redeployed as {} on {host}; {}", short(keep), ended(not_stopped.as_ref()))
+            }
+            Self::NotRedeployed { why, not_stopped } => {
+                format!("it could NOT be redeployed: {why}; {}", ended(not_stopped.as_ref()))
+            }
         }
+    }
+}
+
+fn ended(not_stopped: Option<&Failure>) -> String {
+    match not_stopped {
+        None => "it was stopped".to_owned(),
+        Some(why) => format!("it could NOT be stopped: {}", why.message()),
     }
 }
 
@@ -158,7 +189,17 @@ impl Watch<'_> {
         let mut records = self.state.keeps()?;
         if !self.args.keeps.is_empty() {
             let named = self.args.keeps.iter().map(|name| Ok(self.state.find(name)?.keep));
-            let named = named.collect::<Outcome<BTreeSet<_>>>()?;
+            let mut named = named.collect::<Outcome<BTreeSet<_>>>()?;
+            // Who watches a Keep watches what took its place, and what took the place of that.
+            let successor = |record: &KeepRecord| {
+                Some((record.keep.clone(), record.watched.flag.as_ref()?.redeployed.clone()?))
+            };
+            let mut successors: BTreeMap<String, String> = records.iter().filter_map(successor).collect();
+            let mut next: Vec<_> = named.iter().filter_map(|keep| successors.remove(keep)).collect();
+            while let Some(keep) = next.pop() {
+                next.extend(successors.remove(&keep));
+                named.insert(keep);
+            }
             records.retain(|record| named.contains(&record.keep));
         }
         records.retain(|record| !record.watched.flag.as_ref().is_some_and(|flag| flag.stopped));
@@ -171,7 +212,7 @@ impl Watch<'_> {
         let finding = match attested(&record, self.owner, &trust).await {
             Ok(_) => Finding::Accepted,
             Err(failure) if failure.code() == REFUSED => {
-                let action = self.act(&record, trust.policy().on_refusal()).await;
+                let action = self.act(&record, &trust).await;
                 Finding::Refused(failure, action)
             }
             Err(failure) => Finding::Unreachable(failure),
@@ -183,8 +224,7 @@ impl Watch<'_> {
                 record.watched.accepted_at = Some(trust::now());
             }
             Finding::Refused(failure, action) => {
-                let since = before.flag.as_ref().map_or_else(trust::now, |flag| flag.since);
-                record.watched.flag = Some(flag(failure, action, since));
+                record.watched.flag = Some(flag(failure, action, before.flag.as_ref()));
             }
             Finding::Unreachable(_) => {}
         }
@@ -202,11 +242,22 @@ impl Watch<'_> {
         Trust::new(policy, self.state, Release::measure(None))
     }
 
-    async fn act(&self, record: &KeepRecord, on_refusal: OnRefusal) -> Action {
-        match on_refusal {
+    async fn act(&self, record: &KeepRecord, trust: &Trust) -> Action {
+        match trust.policy().on_refusal() {
             OnRefusal::Flag => Action::Flagged,
             OnRefusal::Drain if !self.args.stop_instead_of_drain => Action::NotDrained,
-            OnRefusal::Drain | OnRefusal::Stop => match end(record, self.owner).await {
+            OnRefusal::Redeploy
+                if !record.watched.flag.as_ref().is_some_and(|flag| flag.redeployed.is_some()) =>
+            {
+                let hosts = &self.args.redeploy_to;
+                let moved = redeploy::elsewhere(record, hosts, (self.state, self.owner, trust)).await;
+                let not_stopped = end(record, self.owner).await.err();
+                match moved {
+                    Ok(KeepRecord { keep, host, .. }) => Action::Redeployed { keep, host, not_stopped },
+                    Err(why) => Action::NotRedeployed { why: why.message().to_owned(), not_stopped },
+                }
+            }
+            OnRefusal::Drain | OnRefusal::Redeploy | OnRefusal::Stop => match end(record, self.owner).await {
                 Ok(_) => Action::Stopped,
                 Err(failure) => Action::NotStopped(failure),
             },
@@ -252,7 +303,7 @@ fn reason(refusal: &Refusal) -> String {
     format!("{refusal}\n    hint: {}", refusal.hint)
 }
 
-fn flag(failure: &Failure, action: &Action, since: u64) -> Flag {
+fn flag(failure: &Failure, action: &Action, before: Option<&Flag>) -> Flag {
     let refusals = || failure.refusals().into_iter().flatten();
     let mut codes: Vec<String> = Vec::new();
     for refusal in refusals() {
@@ -262,7 +313,12 @@ fn flag(failure: &Failure, action: &Action, since: u64) -> Flag {
         }
     }
     let reason = refusals().next().map_or_else(|| failure.message().to_owned(), ToString::to_string);
-    Flag { since, codes, reason, stopped: matches!(action, Action::Stopped) }
+    let redeployed = match action {
+        Action::Redeployed { keep, .. } => Some(keep.clone()),
+        _ => before.and_then(|flag| flag.redeployed.clone()),
+    };
+    let since = before.map_or_else(trust::now, |flag| flag.since);
+    Flag { since, codes, reason, stopped: action.stopped(), redeployed }
 }
 
 fn event(record: &KeepRecord, finding: &Finding) -> serde_json::Value {
@@ -282,6 +338,7 @@ fn event(record: &KeepRecord, finding: &Finding) -> serde_json::Value {
         "workload": record.workload,
         "host": record.host,
         "accepted_at": record.watched.accepted_at.map(UnixTime),
+        "redeployed_to": record.watched.flag.as_ref().and_then(|flag| flag.redeployed.as_deref()),
         "refused_since": record.watched.flag.as_ref().map(|flag| UnixTime(flag.since)),
     })
 }

@@ -8,7 +8,7 @@
 //!
 //! ```toml
 //! version = 1
-//! on_refusal = "flag"                    # a Keep that is no longer accepted: "flag", "drain" or "stop"
+//! on_refusal = "flag"                    # a Keep that is no longer accepted: "flag", "drain", "redeploy" or "stop"
 //!
 //! [keep]
 //! measurements = ["release"]             # names of reference values, or "sha384:<96 hex digits>"

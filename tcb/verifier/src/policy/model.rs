@@ -202,6 +202,8 @@ vocabulary! {
         Flag = "flag",
         /// Its owner is told, nothing new is sent to it, and it may end what it has begun.
         Drain = "drain",
+        /// Its owner is told, its workload starts anew in a Keep of another host that is accepted, and it is stopped.
+        Redeploy = "redeploy",
         /// Its owner is told, and it is stopped.
         Stop = "stop",
     }
