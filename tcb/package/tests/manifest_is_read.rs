@@ -23,7 +23,7 @@ fn the_template_with_its_examples_switched_on_is_valid() {
     let manifest = Manifest::parse(&examples).unwrap();
     assert_eq!(manifest.program(), Some("target/wasm32-wasip1/release/hello.wasm"));
     assert_eq!(manifest.args(), ["--verbose", "input.csv"]);
-    assert_eq!(manifest.files().unwrap().len(), 3);
+    assert_eq!(manifest.files().unwrap().len(), 4);
     assert_eq!(manifest.secrets().len(), 2);
     let default = Limits::default();
     assert_eq!(manifest.limits(), &Limits { run_time_ms: 30_000, ..default });

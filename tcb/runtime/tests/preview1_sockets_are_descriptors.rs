@@ -123,7 +123,7 @@ fn more_connections_than_may_wait_are_not_taken() {
 #[test]
 fn peeking_leaves_and_waiting_for_all_waits() {
     let mut script = Script::new();
-    script.iovecs(64, &[(256, 3), (300, 4)]);
+    script.iovecs(64, &[(256, 3), (300, 2)]);
     script.call("sock_recv", &[I(3), I(64), I(2), I(1), I(0), I(4)]);
     script.iovecs(80, &[(400, 3), (450, 5)]);
     script.call("sock_recv", &[I(3), I(80), I(2), I(2), I(8), I(4)]);
@@ -198,7 +198,7 @@ fn a_socket_is_waited_for() {
              (i32.store offset=16 (i32.const {at}) (i32.const {fd}))"
         ));
     }
-    script.call("poll_oneoff", &[I(64), I(512), I(3), I(0)]);
+    script.call("poll_oneoff", &[I(160), I(512), I(1), I(0)]);
     script.call("poll_oneoff", &[I(64), I(640), I(2), I(4)]);
     let ((socket, backlog), (ours, served)) = (listener(1), connection());
     let sockets = vec![(3, Socket::Listener(socket)), (4, Socket::Connection(ours))];
