@@ -43,9 +43,10 @@ fn echo(tenant: &Tenant, port: u16, clients: usize, more: &str) -> PathBuf {
     tenant.file(
         "echo/Enarx.toml",
         format!(
-            "program = {program:?}\nargs = [\"{clients}\"]\n[[files]]\nkind = \"null\"\n[[files]]\nkind = \"stdout\"\n\
+            "program = \"{}\"\nargs = [\"{clients}\"]\n[[files]]\nkind = \"null\"\n[[files]]\nkind = \"stdout\"\n\
              [[files]]\nkind = \"stderr\"\n[[files]]\nkind = \"listen\"\nname = \"echo\"\naddr = \"127.0.0.1\"\n\
-             port = {port}\n{more}\n"
+             port = {port}\n{more}\n",
+            program.display()
         ),
     );
     tenant.path("echo")
@@ -155,7 +156,7 @@ fn echoes(backend: &'static str) {
     }
     assert_eq!((read, converse(tls, b"")), (long.len(), Vec::new()));
 
-    let refused = |outcome: Result<Tls, Error>| outcome.err().expect("a refusal");
+    let refused = |outcome: Result<Tls, Error>| outcome.map(drop).expect_err("a refusal");
     let version = refused(connect(&client(&ca, &[&TLS12]), port, "localhost"));
     assert_eq!(version, Error::AlertReceived(AlertDescription::ProtocolVersion));
     let other = client(&authority(&Tenant::new()), &[&TLS13]);

@@ -253,10 +253,11 @@ impl NetworkRequest {
 
     /// Port, ingress and the length of the address that follows; none for a length that no address has.
     pub fn decode_header(header: [u8; NETWORK_HEADER]) -> Option<(u16, u32, usize)> {
-        let [a, b, c, d, e, f, length] = header;
-        let length = usize::from(length);
+        let (port, rest) = header.split_first_chunk()?;
+        let (ingress, length) = rest.split_first_chunk()?;
+        let length = usize::from(*length.first()?);
         let fits = (1..=MAX_ADDRESS).contains(&length);
-        fits.then_some((u16::from_le_bytes([a, b]), u32::from_le_bytes([c, d, e, f]), length))
+        fits.then_some((u16::from_le_bytes(*port), u32::from_le_bytes(*ingress), length))
     }
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Sockets of preview 1: accepted, read, written, shut and waited for as descriptors, with the errors of POSIX.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test may end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of a test may end the test"
+)]
 
 mod harness;
 

@@ -2,7 +2,12 @@
 
 //! TLS of workloads: who is accepted, for which name, at what time; and certificates, which are only issued for what is a
 //! request.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test may end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of a test may end the test"
+)]
 
 mod entry;
 

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[allow(clippy::duplicate_mod, reason = "a test may use several of these folders")]
 #[path = "../../../host/simulator/tests/common/kept.rs"]
 mod kept;
 

@@ -247,7 +247,7 @@ impl Watch<'_> {
             OnRefusal::Flag => Action::Flagged,
             OnRefusal::Drain if !self.args.stop_instead_of_drain => Action::NotDrained,
             OnRefusal::Redeploy
-                if !record.watched.flag.as_ref().is_some_and(|flag| flag.redeployed.is_some()) =>
+                if record.watched.flag.as_ref().is_none_or(|flag| flag.redeployed.is_none()) =>
             {
                 let hosts = &self.args.redeploy_to;
                 let moved = redeploy::elsewhere(record, hosts, (self.state, self.owner, trust)).await;

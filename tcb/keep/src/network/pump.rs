@@ -21,6 +21,7 @@ const BACKLOG: usize = 64 * 1024;
 /// Bytes that are moved at a time; more would be more than one record.
 const PIECE: usize = 16 * 1024;
 
+#[allow(clippy::struct_excessive_bools, reason = "four ends of two directions, each of which ends by itself")]
 pub(super) struct Pump<S> {
     stream: S,
     tls: Connection,

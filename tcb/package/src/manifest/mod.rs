@@ -218,8 +218,11 @@ impl Manifest {
         let name = match (&kind, name) {
             (_, Some(name)) => name.into(),
             (FileKind::Stdio(stdio), None) => stdio.default_name().into(),
-            (FileKind::Listen(Listen { addr: address, .. }), None)
-            | (FileKind::Connect(Connect { host: address, .. }), None) => address.clone(),
+            (
+                FileKind::Listen(Listen { addr: address, .. })
+                | FileKind::Connect(Connect { host: address, .. }),
+                None,
+            ) => address.clone(),
         };
         let files = self.files.get_or_insert_default();
         if files.len() >= stdio::MAX_DESCRIPTORS {

@@ -90,13 +90,12 @@ pub(super) fn fd_fdstat_set_rights(call: &mut Call<'_>, fd: u32, _base: u64, _in
 }
 
 pub(super) fn fd_filestat_get(call: &mut Call<'_>, fd: u32, stat: u32) -> Result {
-    let bytes = match call.state.fds.get(fd)?.node() {
-        Some(node) => filestat(&node.stat()?),
-        None => {
-            let mut bytes = [0; FILESTAT_LEN as usize];
-            put(&mut bytes, 16, &[call.state.fds.get(fd)?.filetype()]);
-            bytes
-        }
+    let bytes = if let Some(node) = call.state.fds.get(fd)?.node() {
+        filestat(&node.stat()?)
+    } else {
+        let mut bytes = [0; FILESTAT_LEN as usize];
+        put(&mut bytes, 16, &[call.state.fds.get(fd)?.filetype()]);
+        bytes
     };
     call.guest.write(stat, 8, &bytes)
 }

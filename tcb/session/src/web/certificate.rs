@@ -183,8 +183,8 @@ impl Authority {
     /// Every authority has a name of its own, so that clients never mistake one for another.
     fn name(&self) -> Vec<u8> {
         let id = key_id(&point(&self.0));
-        let digits: String = id.iter().take(4).map(|byte| alloc::format!("{byte:02x}")).collect();
-        common_name(&alloc::format!("Enarx tenant {digits}"))
+        let [a, b, c, d, ..] = id;
+        common_name(&alloc::format!("Enarx tenant {a:02x}{b:02x}{c:02x}{d:02x}"))
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each test uses its own part")]
 
+#[allow(clippy::duplicate_mod, reason = "a test may use several of these folders")]
 #[path = "../../../../host/simulator/tests/common/kept.rs"]
 mod kept;
 
