@@ -22,7 +22,7 @@ fn packets_that_belong_to_nothing_are_answered_by_a_reset_or_not_at_all() {
         ("a reset of nothing", Header::new(9, 2, RESET), vec![]),
         ("an operation that there is not", Header::new(9, 2, 0xffff), vec![RESET]),
         ("a kind of socket that there is not", Header { kind: 2, ..Header::new(9, 2, REQUEST) }, vec![RESET]),
-        ("a port that there is not", Header::new(9, 4, REQUEST), vec![RESET]),
+        ("a port that there is not", Header::new(9, 6, REQUEST), vec![RESET]),
         ("the port of the Keep itself", Header::new(9, 1, REQUEST), vec![RESET]),
         ("another guest's address", Header { from: (4, 9), ..ordinary }, vec![]),
         ("to another host", Header { to: (1, 2), ..ordinary }, vec![]),

@@ -2,6 +2,7 @@
 
 //! Drives an attested session over a byte stream.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use enarx_session::tenant::{Event, Session};
@@ -100,8 +101,12 @@ impl Link {
     async fn exchange(&mut self) -> Outcome<()> {
         self.refill();
         let lost = |error: std::io::Error| {
-            Failure::unreachable(format!("the connection to the Keep was lost: {error}"))
-                .because(Cause::ConnectionLost)
+            // Whether the other end's last bytes were read before it went away decides which of these it is.
+            let message = match error.kind() {
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "the connection was cut off".to_owned(),
+                _ => format!("the connection to the Keep was lost: {error}"),
+            };
+            Failure::unreachable(message).because(Cause::ConnectionLost)
         };
         if self.pending.is_empty() {
             let count = self.reader.read(&mut self.buffer).await.map_err(lost)?;

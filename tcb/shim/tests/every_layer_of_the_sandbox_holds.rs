@@ -174,7 +174,7 @@ fn its_resources_are_limited() {
         (words.next().unwrap().to_owned(), words.next().unwrap().to_owned())
     };
     for (name, expected) in [
-        ("Max open files", "32"),
+        ("Max open files", "256"),
         ("Max core file size", "0"),
         ("Max file size", "0"),
         ("Max processes", "0"),
