@@ -8,6 +8,7 @@
 
 pub mod entry;
 pub mod layout;
+#[cfg(feature = "keep")]
 pub mod mux;
 pub mod noise;
 pub mod packet;
