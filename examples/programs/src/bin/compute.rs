@@ -45,7 +45,8 @@ fn integers(seed: u32) -> u32 {
 
 /// Five bodies that attract each other, for some steps; their energy at the end.
 fn floats(steps: u32) -> f64 {
-    let mut place: [[f64; 3]; 5] = core::array::from_fn(|i| [i as f64, (i * i) as f64 * 0.5, 1.0 / (i + 1) as f64]);
+    let mut place: [[f64; 3]; 5] =
+        core::array::from_fn(|i| [i as f64, (i * i) as f64 * 0.5, 1.0 / (i + 1) as f64]);
     let mut speed = [[0.0_f64; 3]; 5];
     for _ in 0..steps {
         for one in 0..5 {

@@ -9,7 +9,8 @@ use std::os::fd::FromRawFd;
 
 fn main() -> io::Result<()> {
     let names = std::env::var("FD_NAMES").unwrap_or_default();
-    let number = names.split(':').position(|name| name == "peer").and_then(|number| i32::try_from(number).ok());
+    let number =
+        names.split(':').position(|name| name == "peer").and_then(|number| i32::try_from(number).ok());
     let number = number.ok_or_else(|| io::Error::other("no descriptor is called `peer`"))?;
     // SAFETY: the descriptor is open from the start, and nothing else in this program uses it.
     let mut peer = unsafe { TcpStream::from_raw_fd(number) };
