@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a hypervisor of SEV-SNP, or the firmware through it, hands over: any bytes are understood or refused. Property tests
-//! and fuzz targets (`fuzz/`) run the same functions.
+//! What a hypervisor, or the firmware of SEV-SNP through it, hands over: any bytes are understood or refused. Property
+//! tests and fuzz targets (`fuzz/`) run the same functions.
 
 #![allow(dead_code, reason = "each fuzz target uses one")]
 
+use std::ops::Range;
+
+use enarx_shim::machine::layout::{Layout, PAGE};
+use enarx_shim::machine::start_info::{MAX_COMMAND_LINE, PhysicalMemory, REACHABLE, StartInfo};
 use enarx_shim::snp::cpuid::{State, Table};
 use enarx_shim::snp::guest::Guest;
 use enarx_shim::snp::message::{HEADER, Kind, LEN, Talk};
@@ -12,6 +16,39 @@ use enarx_shim::snp::pages::{Ledger, Size, Validated};
 use enarx_shim::snp::request::{read_key, read_report};
 use enarx_shim::snp::secrets::{self, Vmpck};
 use enarx_shim::snp::{Frame, Machine, msr};
+
+/// Boot data of a machine whose image ends below 5 MiB, from the first byte of its second page on.
+pub(crate) fn boot_data(bytes: &[u8]) {
+    const START: u64 = 0x1000;
+    const IMAGE: Range<u64> = 0x20_0000..0x4c_0000;
+    let Ok(info) = StartInfo::read(&Handed { bytes, start: START }, START) else { return };
+    assert!(info.command_line().len() <= MAX_COMMAND_LINE && !info.command_line().contains(&0));
+    let Ok(layout) = Layout::plan(info.regions(), &IMAGE) else { return };
+    for (index, piece) in layout.pieces().iter().enumerate() {
+        assert!(piece.start < piece.end && piece.start % PAGE == 0 && piece.end % PAGE == 0);
+        assert!(piece.end <= IMAGE.start || IMAGE.end <= piece.start, "the image is given away");
+        let others = layout.pieces().iter().skip(index + 1);
+        assert!(others.clone().all(|other| other.end <= piece.start || piece.end <= other.start));
+        let holds = |start: u64, size: u64| start <= piece.start && piece.end <= start + size;
+        assert!(info.regions().iter().any(|region| region.ram && holds(region.start, region.size)));
+    }
+}
+
+/// Memory in which there are only these bytes.
+struct Handed<'a> {
+    bytes: &'a [u8],
+    start: u64,
+}
+
+impl PhysicalMemory for Handed<'_> {
+    fn read(&self, address: u64, buffer: &mut [u8]) {
+        assert!(address != 0 && address + buffer.len() as u64 <= REACHABLE, "read where nothing is mapped");
+        for (at, byte) in (address..).zip(buffer) {
+            let offset = at.checked_sub(self.start).and_then(|offset| usize::try_from(offset).ok());
+            *byte = offset.and_then(|offset| self.bytes.get(offset).copied()).unwrap_or(0);
+        }
+    }
+}
 
 pub(crate) fn cpuid_page(bytes: &[u8]) {
     if let Ok(table) = Table::parse(bytes) {
