@@ -183,6 +183,31 @@ fn an_echo_server_answers_in_a_virtual_machine() {
 }
 
 #[test]
+fn an_authority_that_does_not_fit_together_certifies_nothing() {
+    let tenant = Tenant::new();
+    let first = authority(&tenant);
+    let (key, certificate) = (tenant.state().join("ca.key"), tenant.state().join("ca.pem"));
+    let refused = || {
+        let output = tenant.enarx().args(["ca", "show"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    std::fs::rename(&key, tenant.path("key")).unwrap();
+    assert!(refused().contains("is gone"), "{}", refused());
+    assert!(!key.exists(), "a key was made in silence");
+    // Another authority's certificate beside this one's key.
+    let other = Tenant::new();
+    let foreign = authority(&other);
+    std::fs::rename(tenant.path("key"), &key).unwrap();
+    std::fs::write(&certificate, &foreign).unwrap();
+    assert!(refused().contains("is not of the key"), "{}", refused());
+    std::fs::write(&certificate, "junk").unwrap();
+    assert!(refused().contains("is not a certificate"), "{}", refused());
+    std::fs::write(&certificate, &first).unwrap();
+    assert_eq!(authority(&tenant), first);
+}
+
+#[test]
 fn curl_trusts_the_tenants_authority_and_nothing_else() {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: curl is not installed");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enarx_keep::wire::{INGRESS_PORT, NETWORK_HEADER, NetworkAnswer, NetworkRequest};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, copy_buf, split};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -34,6 +34,8 @@ const BACKLOG: u32 = 128;
 const BUFFER: usize = 32 * 1024;
 /// The Keep's ports for listeners: as many as it may have descriptors.
 const INGRESS_PORTS: u32 = 64;
+/// How long a peer may take to end a connection that the Keep has ended.
+const LINGER: Duration = Duration::from_secs(2);
 /// After an error of the system, such as too many open files, accepting goes on after this time.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -257,12 +259,32 @@ fn why(error: &io::Error) -> NetworkAnswer {
     }
 }
 
-/// Passes bytes both ways until both have ended or one broke. The end of one direction is passed on.
-async fn relay(mut outside: TcpStream, mut keep: Tapped) {
+/// Passes bytes both ways until the Keep has ended the connection or one side broke. The end of what comes from outside is
+/// passed on.
+async fn relay<K: AsyncRead + AsyncWrite>(mut outside: TcpStream, keep: K) {
     // Records are written whole; waiting to fill packets would only slow them.
     let _ = outside.set_nodelay(true);
-    // However it ends, both are closed by it.
-    let _ = copy_bidirectional_with_sizes(&mut outside, &mut keep, BUFFER, BUFFER).await;
+    let (from_outside, mut to_outside) = outside.split();
+    let (from_keep, mut to_keep) = split(keep);
+    let inward = async {
+        copy_buf(&mut BufReader::with_capacity(BUFFER, from_outside), &mut to_keep).await?;
+        to_keep.shutdown().await
+    };
+    let outward = async {
+        let _ = copy_buf(&mut BufReader::with_capacity(BUFFER, from_keep), &mut to_outside).await;
+        let _ = to_outside.shutdown().await;
+    };
+    tokio::pin!(inward, outward);
+    let ended = tokio::select! {
+        () = &mut outward => None,
+        ended = &mut inward => Some(ended),
+    };
+    match ended {
+        // A Keep ends both directions at once. The other side may take what was sent and end too, but not keep the place.
+        None => drop(timeout(LINGER, inward).await),
+        Some(Ok(())) => outward.await,
+        Some(Err(_)) => {}
+    }
 }
 
 #[cfg(test)]
@@ -281,6 +303,48 @@ mod tests {
         assert!(rules.may_connect("DB.example", 5432) && rules.may_connect("::1", 80));
         assert!(!rules.may_connect("db.example", 80) && !rules.may_connect("b.example", 5432));
         assert!(!NetworkRules::default().may_listen(443));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_stays_does_not_keep_its_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (mut keep, ours) = UnixStream::pair().unwrap();
+        let relaying = tokio::spawn(relay(accepted, ours));
+        client.write_all(b"hello").await.unwrap();
+        let mut heard = [0; 5];
+        keep.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"hello");
+        keep.write_all(b"bye").await.unwrap();
+        drop(keep);
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"bye");
+        // The client has not closed its half, and does not.
+        timeout(LINGER * 3, relaying).await.expect("the place is free").unwrap();
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_what_a_peer_sends_is_passed_on_and_the_answer_still_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (mut keep, ours) = UnixStream::pair().unwrap();
+        let relaying = tokio::spawn(relay(accepted, ours));
+        client.write_all(b"question").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        keep.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"question");
+        tokio::time::sleep(LINGER + Duration::from_millis(200)).await;
+        keep.write_all(b"answer").await.unwrap();
+        drop(keep);
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"answer");
+        relaying.await.unwrap();
     }
 
     #[test]

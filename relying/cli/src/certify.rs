@@ -103,13 +103,28 @@ pub(crate) fn perform(command: &CaCommand, output: &OutputOptions) -> Outcome<()
     }
 }
 
-/// The authority, made on first use, and the file with its certificate.
+/// The authority, made on first use, and the file with its certificate. A certificate that is not its key's is what clients
+/// trust and what no Keep could show, so that is an error before anything is certified.
 fn open(state: &State) -> Outcome<(Authority, PathBuf)> {
+    let (file, key) = (state.ca_certificate_file(), state.ca_key_file());
+    if file.exists() && !key.exists() {
+        let what = format!("{} is there, and its key {} is gone", file.display(), key.display());
+        return Err(Failure::usage(what).hint(
+            "put the key back; or move the certificate away, and `enarx ca init` makes another authority, which \
+             clients have to be told of",
+        ));
+    }
     let secret = state.ca_key()?;
     let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("the key of the authority: {error}"));
     let authority = Authority::from_secret(&secret).map_err(|error| wrong(&error))?;
-    let file = state.ca_certificate_file();
-    if !file.exists() {
+    if file.exists() {
+        let pem = read(&file)?;
+        let (_, der) = pem_rfc7468::decode_vec(pem.as_bytes()).map_err(|_| damaged(&file))?;
+        if !authority.owns(&der) {
+            return Err(Failure::usage(format!("{} is not of the key {}", file.display(), key.display()))
+                .hint("put the one back that belongs to the other; or move the certificate away, and `enarx ca init` writes it anew from the key"));
+        }
+    } else {
         let certificate = authority.certificate(trust::now()).map_err(|error| wrong(&error))?;
         let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, &certificate)
             .map_err(|error| wrong(&error))?;

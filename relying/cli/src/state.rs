@@ -166,6 +166,11 @@ impl State {
         self.key(CA_KEY_FILE)
     }
 
+    /// Where the authority's key is.
+    pub(crate) fn ca_key_file(&self) -> PathBuf {
+        self.folder.join(CA_KEY_FILE)
+    }
+
     /// Where the authority's certificate is.
     pub(crate) fn ca_certificate_file(&self) -> PathBuf {
         self.folder.join(CA_CERTIFICATE_FILE)

@@ -6,7 +6,7 @@
 //! `FD_NAMES` say which.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::FromRawFd;
 
 /// The descriptor of this name.
@@ -23,27 +23,25 @@ fn main() -> io::Result<()> {
     let listener = unsafe { TcpListener::from_raw_fd(number) };
     println!("listening");
     for _ in 0..clients.unwrap_or(usize::MAX) {
-        let (mut client, _) = listener.accept()?;
-        let mut buffer = [0; 4096];
-        let mut total = 0;
-        loop {
-            match client.read(&mut buffer) {
-                Ok(0) => {
-                    println!("echoed {total} bytes");
-                    client.shutdown(Shutdown::Write)?;
-                    break;
-                }
-                Ok(count) => {
-                    client.write_all(&buffer[..count])?;
-                    total += count;
-                }
-                // A client that is cut off is no reason to end for the others.
-                Err(error) => {
-                    println!("lost a client: {:?}", error.kind());
-                    break;
-                }
-            }
+        let (client, _) = listener.accept()?;
+        match serve(client) {
+            Ok(total) => println!("echoed {total} bytes"),
+            // A client that is cut off is no reason to end for the others.
+            Err(error) => println!("lost a client: {:?}", error.kind()),
         }
     }
     Ok(())
+}
+
+fn serve(mut client: TcpStream) -> io::Result<usize> {
+    let mut buffer = [0; 4096];
+    let mut total = 0;
+    loop {
+        let count = client.read(&mut buffer)?;
+        if count == 0 {
+            return client.shutdown(Shutdown::Write).map(|()| total);
+        }
+        client.write_all(&buffer[..count])?;
+        total += count;
+    }
 }

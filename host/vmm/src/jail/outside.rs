@@ -184,7 +184,13 @@ fn wait_with_qemu(
         match ready.as_slice() {
             [true, machine, ..] if print(&mut qemu.console) || !machine => {}
             [_, true, ..] => break,
-            [_, _, true, ..] | [_, _, _, true] => return end(child),
+            [_, _, true, ..] | [_, _, _, true] => {
+                // First QEMU, which is this process's to bury: the end of the second process waits until everybody in
+                // its namespace is buried.
+                let _ = qemu.child.kill();
+                let _ = qemu.child.wait();
+                return end(child);
+            }
             _ => {}
         }
     }

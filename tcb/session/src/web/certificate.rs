@@ -180,6 +180,12 @@ impl Authority {
         Ok(signed(&self.0, &content))
     }
 
+    /// Whether a certificate (DER) is one of this authority's key, which stands in it as it is.
+    pub fn owns(&self, certificate: &[u8]) -> bool {
+        let key = point(&self.0);
+        certificate.windows(POINT_LEN).any(|part| part == key)
+    }
+
     /// Every authority has a name of its own, so that clients never mistake one for another.
     fn name(&self) -> Vec<u8> {
         let id = key_id(&point(&self.0));
