@@ -2,6 +2,7 @@
 
 //! `enarx run` and `enarx deploy`: the main job on a Keep of this machine or of another.
 
+use enarx_hostd::HostError;
 use enarx_hostd::api::{KeepInfo, SandboxLayer};
 use enarx_package::limits;
 use enarx_session::tenant::Event;
@@ -11,7 +12,7 @@ use tokio::signal::ctrl_c;
 
 use crate::args::{DeployArgs, Format, OutputOptions, RunArgs};
 use crate::connect::{self, HostAddress, Stream};
-use crate::failure::{Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
+use crate::failure::{Cause, Failure, Outcome, STOPPED, TRAPPED, UNREACHABLE};
 use crate::host;
 use crate::lost::explained;
 use crate::outputs::Destination;
@@ -42,9 +43,14 @@ pub(crate) async fn run(args: RunArgs, output: &OutputOptions) -> Outcome<u8> {
         let keep = keep.map_err(|error| host::failed(&error))?;
         let trust = Trust::new(policy, &state, release)?;
         created(&keep, "this machine", &mut progress);
-        let stream = host.control(keep.id).await.map_err(|error| host::failed(&error))?;
         let job = Job { owner: &owner, trust: &trust, state: &state, attach: true, cache };
-        let outcome = attached(Box::new(stream), workload, out.as_ref(), &job, &mut progress).await;
+        let outcome = match host.control(keep.id).await {
+            Ok(stream) => attached(Box::new(stream), workload, out.as_ref(), &job, &mut progress).await,
+            Err(error @ HostError::KeepEnded { .. }) => {
+                Err(host::failed(&error).because(Cause::ConnectionLost))
+            }
+            Err(error) => Err(host::failed(&error)),
+        };
         explained(outcome, async || host.info(keep.id).ok()).await
     };
     let outcome = interruptible(work).await;
