@@ -62,6 +62,9 @@ Environment:
   ENARX_CACHE_DIR  folder of compiled programs and fetched collateral
                    [default: $XDG_CACHE_HOME/enarx, else ~/.cache/enarx]
   ENARX_KEEP       the Keep program [default: enarx-keep beside enarx]
+  ENARX_IMAGE      the unikernel [default: enarx-keep.elf beside enarx]
+  ENARX_VMM        what starts it [default: enarx-vmm beside enarx]
+  ENARX_QEMU       QEMU [default: qemu-system-x86_64 in PATH]
   SSL_CERT_FILE    certificate authorities for https:// hosts, instead of the system's
   RUST_LOG         what `enarx host serve` logs [default: info]";
 
