@@ -8,7 +8,7 @@ use enarx_evidence::dcap::{Header, Quote};
 use enarx_evidence::snp::{CertTable, Guid, Report};
 use enarx_evidence::tpm::{PcrValues, Public, Signature, TpmEvidence};
 use enarx_evidence::x509::PublicKey;
-use enarx_evidence::{Bundle, Evidence, Fault, Format, cca, nvgpu};
+use enarx_evidence::{Bundle, Evidence, Fault, Format, cca, nitro, nvgpu};
 
 /// What some bytes turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +145,10 @@ pub(crate) fn report_data(evidence: &Evidence) -> Option<[u8; 64]> {
         }
         Format::AzureSnp | Format::AzureTdx => {
             AzureEvidence::decode(bytes).ok().and_then(|found| padded(&found.quote.attest.extra_data))
+        }
+        Format::Nitro => {
+            let document = nitro::Document::parse(bytes).ok()?;
+            padded(document.claims.user_data.bytes()?)
         }
         _ => None,
     }

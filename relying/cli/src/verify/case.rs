@@ -59,6 +59,11 @@ impl Case {
             bundle.endorsements.items.extend(chosen.unwrap_or_else(|_| offline.endorsements()).items);
         }
         let (report_data, bound) = binding(args, &bundle)?;
+        if policy.is_some() && report_data.is_none() {
+            let what =
+                "a policy cannot appraise this evidence unbound: it repeats nothing, or more than 64 bytes";
+            return Err(Failure::usage(what).hint("leave `--policy` out to see what it says"));
+        }
         let known = policy.as_ref().map_or_else(TrustAnchors::vendors, |policy| policy.anchors().clone());
         let anchors = match args.trust_roots.as_slice() {
             [] => known,
